@@ -2,7 +2,7 @@
 //!
 //! The figure includes joining the lists, attribution, the scaler and the planner. The median of several rounds is
 //! printed, never tested. First many fleets, each with ten runners and ten jobs; then one fleet with many runners, half
-//! of them busy, and as many jobs that wait and get a start each.
+//! of them there, and a job for each.
 
 #![allow(
     missing_docs,
@@ -30,6 +30,7 @@ const EACH: u32 = 10;
 /// How much there is in each fleet.
 #[derive(Clone, Copy)]
 struct FleetSize {
+    max_runners: u32,
     runners: u32,
     /// How many of them run a job; the jobs of the others wait.
     busy: u64,
@@ -57,7 +58,7 @@ fn world(count: u32, load: FleetSize) -> DecideFixture {
              subscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg\"\n\
              location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\"]\nimage = \"a:b:c:d\"\nsubnet_id = \"/subscriptions/x\"\n\
              [scaling]\nmax_runners = {}\njobs_per_runner = 1\n",
-            load.runners * 3
+            load.max_runners
         );
         let fleet = Fleet::parse("bench.toml", format!("fleet-{number}").parse().unwrap(), &text).unwrap();
         let created_at = now() - Duration::from_secs(300);
@@ -177,7 +178,8 @@ fn main() {
     println!("| fleets | runners | jobs | lists shared out | decided | decided, per fleet |");
     println!("|---:|---:|---:|---:|---:|---:|");
     for count in [10_u32, 100, 1_000, 10_000] {
-        let mut world = world(count, FleetSize { runners: EACH, busy: 5, jobs: u64::from(EACH) });
+        let mut world =
+            world(count, FleetSize { max_runners: 3 * EACH, runners: EACH, busy: 5, jobs: u64::from(EACH) });
         let (sharing, deciding, _) = measure(&mut world, (20_000 / count).clamp(5, 200));
         let each = count * EACH;
         println!(
@@ -187,17 +189,18 @@ fn main() {
             deciding / f64::from(count)
         );
     }
-    println!("\n| runners of one fleet | jobs | starts | decided | decided, per runner |");
+    println!("\n| runners of one fleet | of them there | starts | decided | decided, per runner |");
     println!("|---:|---:|---:|---:|---:|");
-    for runners in [100_u32, 1_000, 10_000] {
-        // Half of the runners are busy, so as many jobs again have a runner: the others get a start each.
-        let (busy, jobs) = (u64::from(runners / 2), u64::from(runners * 2));
-        let mut world = world(1, FleetSize { runners, busy, jobs });
-        let (_, deciding, starts) = measure(&mut world, (20_000 / runners).clamp(3, 50));
+    for max_runners in [100_u32, 1_000, 10_000] {
+        // Half of the runners are there, and half of those are busy. Each other job gets a start.
+        let runners = max_runners / 2;
+        let (busy, jobs) = (u64::from(runners / 2), u64::from(max_runners));
+        let mut world = world(1, FleetSize { max_runners, runners, busy, jobs });
+        let (_, deciding, starts) = measure(&mut world, (20_000 / max_runners).clamp(3, 50));
         println!(
-            "| {runners} | {jobs} | {starts} | {:.2} ms | {:.2} µs |",
+            "| {max_runners} | {runners} | {starts} | {:.2} ms | {:.2} µs |",
             deciding / 1e3,
-            deciding / f64::from(runners)
+            deciding / f64::from(max_runners)
         );
     }
 }

@@ -46,9 +46,11 @@ fn context(cloud: &Cloud) -> DaemonContext {
         ..azlin_azure::AzureEnvironment::default()
     };
     let azure = azlin_azure::AzureSettings::new(url(cloud.served.azure), environment);
+    let azure = Arc::new(azlin_azure::AzureClient::new(azure).unwrap());
     DaemonContext {
         github: Arc::new(github).into(),
-        azure: Arc::new(azlin_azure::AzureClient::new(azure).unwrap()),
+        azure: azure.clone(),
+        azure_facts: azure,
         ssh: Arc::new(azlin_ssh::SshClient::new(azlin_ssh::SshSettings::default())),
         clock: Arc::new(Timestamp::now),
         random: Arc::new(rand::random::<u32>),

@@ -12,13 +12,17 @@ use tempfile::TempDir;
 
 use crate::web::Web;
 
-/// The executable, built once for all tests of this process, in the profile of the test itself.
+/// The executable, built once for all tests of this process, in the profile of the test itself; or the one that
+/// `AZLIN_BINARY` names, so that a benchmark measures an earlier one.
 ///
 /// # Panics
 /// When it cannot be built.
 pub fn azlin() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
+        if let Some(other) = std::env::var_os("AZLIN_BINARY") {
+            return other.into();
+        }
         let test = std::env::current_exe().expect("a test knows its own path");
         let profile_dir = test.ancestors().nth(2).expect("tests are in target/<profile>/deps").to_owned();
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -21,6 +21,8 @@ pub fn job(repo: &str, id: u64, labels: &[&str], action: &str) -> String {
     delivery["action"] = json!(action);
     delivery["repository"]["full_name"] = json!(repo);
     delivery["workflow_job"]["id"] = json!(id);
+    // The example's run is not that of the job.
+    delivery["workflow_job"]["run_id"] = Value::Null;
     delivery["workflow_job"]["labels"] = json!(labels);
     delivery["workflow_job"]["status"] = json!(action);
     delivery.to_string()

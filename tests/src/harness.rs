@@ -38,7 +38,14 @@ impl Harness {
         let ssh = cloud.clone();
         Harness {
             world,
-            context: DaemonContext { github: cloud.clone().into(), azure: cloud, ssh, clock, random },
+            context: DaemonContext {
+                github: cloud.clone().into(),
+                azure: cloud.clone(),
+                azure_facts: cloud,
+                ssh,
+                clock,
+                random,
+            },
         }
     }
 

@@ -57,15 +57,27 @@ const FAULTS: [&str; 21] = [
     "'login_redirect'",
     "'html_not_found'",
 ];
-/// Refusals with a code of Azure's. Those that close a place for hours are in `refusals.rs`.
+/// Refusals with a code of Azure's, at each call to it.
 const REFUSALS: [&str; 4] = [
     "{ refused = [409, 'ScopeLocked', 'locked'] }",
     "{ refused = [409, 'ReadOnlyDisabledSubscription', 'disabled'] }",
     "{ refused = [429, 'RetryableErrorDueToAnotherOperation', 'busy'] }",
     "{ refused = [409, 'OperationNotAllowed', 'max price lower than the spot price'] }",
 ];
+/// Refusals of a VM that close what they name for hours. Here it is all that the fleets have: one try in two minutes
+/// finds out that a person has acted. That nothing else is closed is in `refusals.rs`.
+const CLOSING: [&str; 8] = [
+    "{ refused = [400, 'VMSizeNotSupported', ''] }",
+    "{ refused = [400, 'AzureSpotIsNotSupportedForThisVMSize', ''] }",
+    "{ refused = [400, 'AzureSpotFeatureNotEnabledForSubscription', ''] }",
+    "{ refused = [400, 'AvailabilityZoneNotSupported', ''] }",
+    "{ refused = [403, 'RequestDisallowedByAzure', ''] }",
+    "{ refused = [403, 'RequestDisallowedByPolicy', ''] }",
+    "{ refused = [409, 'OperationNotAllowed', 'exceeding approved Cores quota. Current Limit: 0'] }",
+    "{ refused = [409, 'OperationNotAllowed', 'exceeding approved standardDSv5Family Cores quota. Current Limit: 0'] }",
+];
 /// Faults of VMs, runners and jobs, independent of calls.
-const MACHINES: [&str; 22] = [
+const MACHINES: [&str; 24] = [
     "'no_capacity'",
     "'create_fails'",
     "{ create_fails = 'AllocationFailed' }",
@@ -83,6 +95,8 @@ const MACHINES: [&str; 22] = [
     "'tags_stripped'",
     "{ tags_stripped = 'azlin-pool' }",
     "'tokens_revoked'",
+    "'locked'",
+    "'subscription_disabled'",
     "'list_idle'",
     "'entry_vanishes'",
     "{ entry_stays = '30s' }",
@@ -91,6 +105,8 @@ const MACHINES: [&str; 22] = [
 ];
 /// What GitHub gets wrong about a busy runner, all at once: with any one of them, another tells the truth.
 const WRONG_AT_ONCE: [&str; 3] = ["'list_idle'", "'jobs_unnamed'", "'delete_idle'"];
+/// VMs that fail, and whose NIC can only be deleted three minutes after them.
+const NIC_STAYS: [&str; 2] = ["'create_fails'", "'nic_reserved'"];
 const FROM: u64 = 120;
 const UNTIL: u64 = 240;
 const TICK: u64 = 60;
@@ -215,9 +231,18 @@ fn cells() -> Vec<(String, String)> {
             ));
         }
     }
-    let [first, more @ ..] = WRONG_AT_ONCE;
-    let more = more.map(|what| format!("\n[[faults]]\nfrom = '{FROM}s'\nuntil = '{UNTIL}s'\nwhat = {what}"));
-    cells.push(("machines | wrong at once".to_owned(), format!("what = {first}{}", more.concat())));
+    let put = CALLS.into_iter().find(|(_, method, _)| *method == "PUT");
+    let (side, method, path) = put.expect("it is one of them");
+    cells.extend(CLOSING.map(|what| {
+        let name = format!("{method} {side} {path} | {what}");
+        (name, format!("what = {what}\nside = '{side}'\nmethod = '{method}'\npath = '{path}'"))
+    }));
+    let at_once = |faults: &[&str]| {
+        let each = faults.iter().map(|what| format!("what = {what}"));
+        each.collect::<Vec<_>>().join(&format!("\n[[faults]]\nfrom = '{FROM}s'\nuntil = '{UNTIL}s'\n"))
+    };
+    cells.push(("machines | wrong at once".to_owned(), at_once(&WRONG_AT_ONCE)));
+    cells.push(("machines | failed, and its NIC stays".to_owned(), at_once(&NIC_STAYS)));
     cells.extend(MACHINES.map(|what| (format!("machines | {what}"), format!("what = {what}"))));
     cells
 }

@@ -137,6 +137,28 @@ fn what_a_refusal_names_is_held_back_and_nothing_else() {
 }
 
 #[test]
+fn what_the_list_of_sizes_speaks_against_is_never_asked_for() {
+    run(async {
+        let harness = Harness::new(
+            "repositories = ['o/r']\n[premises]\nrestricted_sizes = ['Standard_D4s_v5']\n[[faults]]\n\
+             what = { refused = [400, 'VMSizeNotSupported', '', 'Standard_D4s_v5'] }\nside = 'azure'\nmethod = 'PUT'\n",
+        );
+        let state = StateDir::default();
+        harness.live(vec![wide()], state.clone(), 360).await;
+        harness.submit("o/r", 1, 3000);
+        let board = harness.live(vec![wide()], state, 240).await;
+        assert_eq!(harness.world().faults.struck(), 0, "no request is wasted on it");
+        let size = harness.world().state.azure.vms.values().next().expect("a VM").size().to_owned();
+        assert_eq!(size, "Standard_D4as_v5");
+        let status = status(&board, &wide());
+        let told = errors(&status, FleetErrorKind::Closed);
+        let both = ["westeurope", "northeurope"].map(|place| format!("Standard_D4s_v5 in {place} is closed"));
+        assert!(told.len() == 1 && both.iter().all(|place| told[0].contains(place)), "{told:?}");
+        assert!(told[0].contains("Azure's list of sizes"), "{told:?}");
+    });
+}
+
+#[test]
 fn a_change_of_the_fleets_file_opens_what_is_closed() {
     run(async {
         let harness = Harness::new(&refused(400, "VMSizeNotSupported", "", "Standard_D4s_v5"));

@@ -7,6 +7,8 @@ use std::process::Command;
 use azlin_simcloud::Workload;
 use azlin_tests::SOON;
 use azlin_tests::binary::{Cloud, DaemonProcess, VM};
+use azlin_tests::deliveries::get;
+use azlin_tests::ports::free_address;
 
 fn cloud() -> Cloud {
     let cloud = Cloud::new(&Workload { repositories: vec!["o/r".to_owned()], ..Workload::default() });
@@ -31,6 +33,27 @@ fn a_signal_ends_it_cleanly_and_leaves_runners_alone() {
         let log = std::fs::read_to_string(cloud.log()).unwrap();
         assert!(log.contains("stopped; runners are left as they are"), "{log}");
     }
+}
+
+/// Each first look takes six requests, and the budget is for thirty of eighty.
+#[test]
+fn a_daemon_with_more_repositories_than_its_budget_lets_it_see_is_ready() {
+    let repositories = (0..80).map(|number| format!("o/r{number}")).collect();
+    let mut workload = Workload { repositories, ..Workload::default() };
+    workload.settings.rate_limit = Some(200);
+    let cloud = Cloud::new(&workload);
+    for number in 0..80 {
+        cloud.write(&format!("fleets/f{number}.toml"), &format!("repo = \"o/r{number}\"\n{VM}"));
+    }
+    let address = free_address();
+    cloud.write("azlin.toml", &cloud.daemon_toml().replace("127.0.0.1:0", &address.to_string()));
+    let _daemon = cloud.daemon();
+    let answers = |path| get(address, path).is_ok_and(|(status, _)| status == 200);
+    let all = |path: &'static str| cloud.wait(SOON, |_| answers(path));
+    assert!(all("/readyz") && all("/healthz"), "{}", cloud.logged());
+    let (_, body) = get(address, "/readyz").unwrap();
+    assert!(body.contains("\"fleets\":80") && !body.contains("\"fleets_seen\":80"), "{body}");
+    assert_eq!(cloud.served.world().statistics.requests_beyond_limit, 0);
 }
 
 #[test]
@@ -115,7 +138,7 @@ fn plan_prints_and_changes_nothing() {
 #[test]
 fn healthz_answers_once_every_fleet_ticks() {
     let cloud = cloud();
-    let free = azlin_tests::ports::free_address();
+    let free = free_address();
     cloud.write("azlin.toml", &cloud.daemon_toml().replace("127.0.0.1:0", &free.to_string()));
     let daemon = cloud.daemon();
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 2));
@@ -129,6 +152,6 @@ fn healthz_answers_once_every_fleet_ticks() {
     assert!(cloud.wait(SOON, |_| ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))));
     assert!(ask().unwrap().ends_with("{\"fleets\":1,\"fleets_ticking\":1}\n"));
     let ready = "{\"fleets\":1,\"fleets_seen\":1,\"stopping\":false}\n";
-    assert_eq!(azlin_tests::deliveries::get(free, "/readyz").unwrap(), (200, ready.to_owned()));
+    assert_eq!(get(free, "/readyz").unwrap(), (200, ready.to_owned()));
     daemon.kill();
 }

@@ -68,6 +68,7 @@ async fn bytes_after(hours: u32) -> (i64, Report) {
     let context = DaemonContext {
         github: cloud.clone().into(),
         azure: cloud.clone(),
+        azure_facts: cloud.clone(),
         ssh: cloud.clone(),
         clock,
         random: Arc::new(move || names.lock().random()),

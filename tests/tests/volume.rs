@@ -62,8 +62,14 @@ fn a_day(events: &str) -> Vec<String> {
         let cloud = Arc::new(InProcess::new(world, Arc::clone(&clock)));
         let names = Mutex::new(StdRng::seed_from_u64(7));
         let random = Arc::new(move || names.lock().random());
-        let context =
-            DaemonContext { github: cloud.clone().into(), azure: cloud.clone(), ssh: cloud, clock, random };
+        let context = DaemonContext {
+            github: cloud.clone().into(),
+            azure: cloud.clone(),
+            azure_facts: cloud.clone(),
+            ssh: cloud,
+            clock,
+            random,
+        };
         let config = DaemonConfig::parse("azlin.toml", "").unwrap();
         let stop = CancellationToken::new();
         let daemon =

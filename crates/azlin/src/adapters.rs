@@ -69,12 +69,13 @@ fn credential(folder: Option<&Path>, name: &str) -> Result<Option<SecretString>>
 /// Connects the daemon to the real services, or to what answers at the configured addresses.
 pub fn connect(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<DaemonContext> {
     let github = githubs(config, environment)?;
-    let azure = azure(config, environment)?;
+    let azure = Arc::new(azure(config, environment)?);
     let credential = azure.credential();
     tracing::debug!(%credential, "signs in at Azure by {credential}");
     Ok(DaemonContext {
         github,
-        azure: Arc::new(azure),
+        azure: azure.clone(),
+        azure_facts: azure,
         ssh: Arc::new(ssh(environment)),
         clock: Arc::new(Timestamp::now),
         random: Arc::new(rand::random::<u32>),

@@ -25,12 +25,15 @@ use crate::environment::AzureEnvironment;
 use crate::error::{ArmEffect, ArmError, How, SettingsError, call_error, kind_of};
 use crate::group_lists::GroupLists;
 use crate::model::{self, CreateApi};
-use crate::orphans;
+use crate::orphans::{self, PartLists};
 use crate::power_reader::PowerReaders;
 use crate::reach;
 use crate::url_rule;
+use crate::vm_json::VmJson;
 use crate::{vm_reads, vms};
 
+/// The most resource groups of a subscription whose VMs are listed one by one.
+const MOST_GROUPS: usize = 20;
 /// The largest body that is read. A page of VMs has about a megabyte.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
 
@@ -68,7 +71,8 @@ impl AzureSettings {
 pub struct AzureClient {
     pub(crate) arm: Arc<Arm>,
     awaited: Arc<AwaitedVms>,
-    groups: GroupLists,
+    vm_lists: GroupLists<VmJson>,
+    part_lists: PartLists,
     powers: PowerReaders,
     /// Of each group's last list: the VMs that may be ours and have lost our tags.
     untagged: Arc<Mutex<HashMap<ResourceGroup, Vec<UntaggedVm>>>>,
@@ -110,7 +114,8 @@ impl AzureClient {
         Ok(AzureClient {
             arm,
             awaited: Arc::default(),
-            groups: GroupLists::default(),
+            vm_lists: GroupLists::new(MOST_GROUPS),
+            part_lists: PartLists::new(),
             powers: PowerReaders::default(),
             untagged: Arc::default(),
         })
@@ -172,7 +177,9 @@ impl Azure for AzureClient {
     async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError> {
         let what = format!("list VMs of {group}");
         check_group(&what, group)?;
-        let list = self.groups.vms(&self.arm, group).await;
+        let of_group = vm_reads::of_group(&self.arm, group);
+        let of_subscription = vm_reads::of_subscription(&self.arm, &group.subscription_id);
+        let list = self.vm_lists.of(group, of_group, of_subscription).await;
         let list = list.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))?;
         let untagged = list.iter().filter_map(|vm| vms::untagged(vm, group)).collect();
         self.untagged.lock().insert(group.clone(), untagged);
@@ -314,7 +321,7 @@ impl Azure for AzureClient {
     async fn orphans(&self, group: &ResourceGroup, kind: OrphanKind) -> Result<Vec<Orphan>, CallError> {
         let what = format!("look for a {kind} that no VM holds in {group}");
         check_group(&what, group)?;
-        let list = orphans::list(&self.arm, group, kind).await;
+        let list = self.part_lists.list(&self.arm, group, kind).await;
         list.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))
     }
 

@@ -24,7 +24,7 @@ pub fn answer(status: u16, body: &[u8]) {
         }
     }
     for kind in OrphanKind::ALL {
-        let _ = orphans::read(&group, kind, body);
+        let _ = orphans::read(&group.subscription_id, kind, body);
     }
     if let Ok(token) = std::str::from_utf8(body) {
         let _ = preflight::claims(token);

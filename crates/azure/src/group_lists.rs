@@ -1,4 +1,4 @@
-//! The VMs of resource groups. Where many groups of one subscription are read, one list of the subscription serves all
+//! What resource groups hold. Where many groups of one subscription are read, one list of the subscription serves all
 //! of them: Azure permits 300 lists a minute, and a thousand fleets may have a thousand groups.
 
 use std::collections::HashMap;
@@ -9,16 +9,11 @@ use azlin_fleet::model::ResourceGroup;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::answer::undocumented;
-use crate::arm::Arm;
 use crate::error::{ArmError, How};
-use crate::vm_json::VmJson;
-use crate::vm_reads;
+use crate::page_links::Pages;
 
-/// The most resource groups of a subscription that are read one by one.
-const MOST_GROUPS: usize = 20;
 /// A group that was not read for so long does not count.
-const GROUP_LEFT: Duration = Duration::from_secs(15 * 60);
+const GROUP_LEFT: Duration = Duration::from_secs(20 * 60);
 /// How long a list of a subscription serves, for each of its pages: that makes 40 requests a minute at most.
 const LASTS_PER_PAGE: Duration = Duration::from_millis(1_500);
 /// The longest that it serves, however long it is: what the daemon has changed must show within two minutes.
@@ -26,52 +21,72 @@ const LASTS_AT_MOST: Duration = Duration::from_secs(45);
 /// The same for a refusal: roles are granted by a person.
 const REFUSAL_LASTS: Duration = Duration::from_secs(10 * 60);
 
-/// The lists of all subscriptions.
-#[derive(Clone, Default)]
-pub(crate) struct GroupLists(Arc<Mutex<HashMap<String, Arc<SubscriptionVms>>>>);
+/// The lists of one kind of resource, of all subscriptions.
+#[derive(Clone)]
+pub(crate) struct GroupLists<T> {
+    /// The most resource groups of a subscription that are read one by one.
+    most_groups: usize,
+    subscriptions: Arc<Mutex<HashMap<String, Arc<SubscriptionLists<T>>>>>,
+}
 
-#[derive(Default)]
-struct SubscriptionVms {
+struct SubscriptionLists<T> {
     /// When each group was read last, by its name in lower case.
     read: Mutex<HashMap<String, Instant>>,
     /// Locked while the subscription is listed, so that only one list is under way.
-    whole: tokio::sync::Mutex<Option<WholeList>>,
+    whole: tokio::sync::Mutex<Option<WholeList<T>>>,
 }
 
-/// The VMs of a whole subscription.
-struct WholeList {
+/// What a whole subscription holds.
+struct WholeList<T> {
     began: Instant,
     lasts: Duration,
     /// By the name of their group in lower case.
-    vms: Result<HashMap<String, Vec<VmJson>>, ArmError>,
+    items: Result<HashMap<String, Vec<T>>, ArmError>,
 }
 
-impl GroupLists {
-    /// The VMs of a group, all of them.
-    pub(crate) async fn vms(&self, arm: &Arm, group: &ResourceGroup) -> Result<Vec<VmJson>, ArmError> {
-        let of = Arc::clone(self.0.lock().entry(group.subscription_id.to_ascii_lowercase()).or_default());
+impl<T: Clone> GroupLists<T> {
+    pub(crate) fn new(most_groups: usize) -> Self {
+        GroupLists { most_groups, subscriptions: Arc::default() }
+    }
+
+    /// What a group holds, by its own list or by that of its subscription. That one has each item with the name of
+    /// its group.
+    pub(crate) async fn of(
+        &self,
+        group: &ResourceGroup,
+        of_group: impl Future<Output = Result<Vec<T>, ArmError>>,
+        of_subscription: impl Future<Output = Result<Pages<(String, T)>, ArmError>>,
+    ) -> Result<Vec<T>, ArmError> {
+        let subscription = group.subscription_id.to_ascii_lowercase();
+        let lists = Arc::clone(self.subscriptions.lock().entry(subscription).or_default());
         let key = group.name.to_ascii_lowercase();
-        if of.count(&key) <= MOST_GROUPS {
-            return vm_reads::of_group(arm, group).await;
+        if lists.count(&key) <= self.most_groups {
+            return of_group.await;
         }
-        let mut whole = of.whole.lock().await;
+        let mut whole = lists.whole.lock().await;
         let list = match whole.take().filter(|list| list.began.elapsed() < list.lasts) {
             Some(list) => list,
-            None => WholeList::read(arm, &group.subscription_id).await,
+            None => WholeList::read(of_subscription).await,
         };
-        let vms = list.vms.as_ref().map(|vms| vms.get(&key).cloned().unwrap_or_default());
-        let vms = vms.map_err(Clone::clone);
+        let items = list.items.as_ref().map(|items| items.get(&key).cloned().unwrap_or_default());
+        let items = items.map_err(Clone::clone);
         *whole = Some(list);
         drop(whole);
-        match vms {
+        match items {
             // The identity has its roles on the groups alone.
-            Err(error) if is_refused(&error) => vm_reads::of_group(arm, group).await,
-            vms => vms,
+            Err(error) if is_refused(&error) => of_group.await,
+            items => items,
         }
     }
 }
 
-impl SubscriptionVms {
+impl<T> Default for SubscriptionLists<T> {
+    fn default() -> Self {
+        SubscriptionLists { read: Mutex::default(), whole: tokio::sync::Mutex::default() }
+    }
+}
+
+impl<T> SubscriptionLists<T> {
     /// How many groups are read, with this one.
     fn count(&self, group: &str) -> usize {
         let mut read = self.read.lock();
@@ -81,27 +96,20 @@ impl SubscriptionVms {
     }
 }
 
-impl WholeList {
-    async fn read(arm: &Arm, subscription_id: &str) -> Self {
+impl<T> WholeList<T> {
+    async fn read(pages: impl Future<Output = Result<Pages<(String, T)>, ArmError>>) -> Self {
         let began = Instant::now();
-        let list = vm_reads::of_subscription(arm, subscription_id).await.and_then(|pages| {
-            let homeless = pages.items.iter().find(|vm| vm.group.is_empty() && vm.is_marked());
-            match homeless.map(|vm| vm.name.clone()) {
-                None => Ok(pages),
-                Some(name) => Err(undocumented(&format!("VM {name} has our tags and no resource group"))),
-            }
-        });
-        match list {
+        match pages.await {
             Ok(pages) => {
-                let mut vms: HashMap<String, Vec<VmJson>> = HashMap::new();
-                for vm in pages.items {
-                    vms.entry(vm.group.to_ascii_lowercase()).or_default().push(vm);
+                let mut items: HashMap<String, Vec<T>> = HashMap::new();
+                for (group, item) in pages.items {
+                    items.entry(group.to_ascii_lowercase()).or_default().push(item);
                 }
-                WholeList { began, lasts: lasts(pages.count), vms: Ok(vms) }
+                WholeList { began, lasts: lasts(pages.count), items: Ok(items) }
             }
             Err(error) => {
                 let lasts = if is_refused(&error) { REFUSAL_LASTS } else { LASTS_PER_PAGE };
-                WholeList { began, lasts, vms: Err(error) }
+                WholeList { began, lasts, items: Err(error) }
             }
         }
     }

@@ -12,7 +12,8 @@ use url::Url;
 use crate::answer::undocumented;
 use crate::arm::{Arm, ArmCall};
 use crate::error::ArmError;
-use crate::page_links::all_pages;
+use crate::group_lists::GroupLists;
+use crate::page_links::{Pages, all_pages};
 use crate::reach::NETWORK_API;
 
 /// The version of the disk API.
@@ -27,32 +28,74 @@ struct OrphansJson {
     next_link: Option<String>,
 }
 
-/// The resources of one kind that nothing holds and that have our mark.
-pub(crate) async fn list(
-    arm: &Arm,
-    group: &ResourceGroup,
-    kind: OrphanKind,
-) -> Result<Vec<Orphan>, ArmError> {
-    let first = url(arm.root(), group, kind, None);
-    let pages = all_pages(arm, first, |body| read(group, kind, body).map_err(|error| undocumented(&error)));
-    Ok(pages.await?.items)
+/// The most resource groups of a subscription whose parts are listed one by one, in a sweep of all of them.
+const MOST_GROUPS: usize = 3;
+
+/// The parts of VMs that no VM holds, each kind by lists of its own.
+#[derive(Clone)]
+pub(crate) struct PartLists([GroupLists<Orphan>; 3]);
+
+impl PartLists {
+    pub(crate) fn new() -> Self {
+        PartLists(OrphanKind::ALL.map(|_| GroupLists::new(MOST_GROUPS)))
+    }
+
+    /// The resources of one kind in a group that nothing holds and that have our mark.
+    pub(crate) async fn list(
+        &self,
+        arm: &Arm,
+        group: &ResourceGroup,
+        kind: OrphanKind,
+    ) -> Result<Vec<Orphan>, ArmError> {
+        let PartLists([interfaces, addresses, disks]) = self;
+        let lists = match kind {
+            OrphanKind::NetworkInterface => interfaces,
+            OrphanKind::PublicIp => addresses,
+            OrphanKind::Disk => disks,
+        };
+        let of_subscription = pages(arm, &group.subscription_id, None, kind);
+        let of_group = async {
+            let pages = pages(arm, &group.subscription_id, Some(&group.name), kind).await?;
+            Ok(pages.items.into_iter().map(|(_, part)| part).collect())
+        };
+        let parts = lists.of(group, of_group, of_subscription).await?;
+        Ok(parts.into_iter().map(|part| Orphan { group: group.clone(), ..part }).collect())
+    }
 }
 
-/// A page of the list: our resources that nothing holds, and the link to the next page.
+/// The parts of a group or of a whole subscription, each with the name of its group.
+async fn pages(
+    arm: &Arm,
+    subscription_id: &str,
+    group: Option<&str>,
+    kind: OrphanKind,
+) -> Result<Pages<(String, Orphan)>, ArmError> {
+    let first = url(arm.root(), subscription_id, group, kind, None);
+    all_pages(arm, first, |body| read(subscription_id, kind, body).map_err(|error| undocumented(&error)))
+        .await
+}
+
+/// A page of a list: our resources that nothing holds, and the link to the next page.
 pub(crate) fn read(
-    group: &ResourceGroup,
+    subscription_id: &str,
     kind: OrphanKind,
     body: &[u8],
-) -> serde_json::Result<(Vec<Orphan>, Option<String>)> {
+) -> serde_json::Result<(Vec<(String, Orphan)>, Option<String>)> {
     let page: OrphansJson = serde_json::from_slice(body)?;
     let free = page.value.iter().filter(|part| is_free(kind, part));
-    let ours = free.filter_map(|part| Orphan::of(group, kind, part["name"].as_str()?, &tags(part)));
+    let ours = free.filter_map(|part| {
+        // /subscriptions/S/resourceGroups/G/providers/P/T/N
+        let name = part["id"].as_str()?.trim_start_matches('/').split('/').nth(3)?;
+        let group = ResourceGroup { subscription_id: subscription_id.to_owned(), name: name.to_owned() };
+        Some((name.to_owned(), Orphan::of(&group, kind, part["name"].as_str()?, &tags(part))?))
+    });
     Ok((ours.collect(), page.next_link))
 }
 
 /// Requests the deletion of a resource.
 pub(crate) async fn delete(arm: &Arm, orphan: &Orphan) -> Result<(), ArmError> {
-    let url = url(arm.root(), &orphan.group, orphan.kind, Some(&orphan.name));
+    let ResourceGroup { subscription_id, name } = &orphan.group;
+    let url = url(arm.root(), subscription_id, Some(name), orphan.kind, Some(&orphan.name));
     arm.send(&ArmCall::new(Method::DELETE, url)).await.map(drop)
 }
 
@@ -83,17 +126,23 @@ fn is_free(kind: OrphanKind, part: &Value) -> bool {
     }
 }
 
-pub(crate) fn url(root: &Url, group: &ResourceGroup, kind: OrphanKind, name: Option<&str>) -> Url {
+pub(crate) fn url(
+    root: &Url,
+    subscription_id: &str,
+    group: Option<&str>,
+    kind: OrphanKind,
+    name: Option<&str>,
+) -> Url {
     let (provider, resource, version) = match kind {
         OrphanKind::NetworkInterface => ("Microsoft.Network", "networkInterfaces", NETWORK_API),
         OrphanKind::PublicIp => ("Microsoft.Network", "publicIPAddresses", NETWORK_API),
         OrphanKind::Disk => ("Microsoft.Compute", "disks", DISK_API),
     };
-    let ResourceGroup { subscription_id, name: group } = group;
     let mut url = root.clone();
-    let path = ["subscriptions", subscription_id, "resourceGroups", group, "providers", provider, resource];
     if let Ok(mut segments) = url.path_segments_mut() {
-        segments.clear().extend(path).extend(name);
+        segments.clear().extend(["subscriptions", subscription_id]);
+        segments.extend(group.into_iter().flat_map(|group| ["resourceGroups", group]));
+        segments.extend(["providers", provider, resource]).extend(name);
     }
     url.query_pairs_mut().append_pair("api-version", version);
     url
@@ -140,21 +189,20 @@ mod tests {
 
     #[test]
     fn odd_resources_of_others_are_skipped() {
-        let group = ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() };
         let odd = json!({"value": [
             null, 7, {"name": null}, {"name": 5, "properties": {}}, {"name": "n", "tags": {"n": 1}, "properties": {}},
+            {"id": 7, "name": "n", "properties": {}}, {"id": "/subscriptions/s", "name": "n", "properties": {}},
         ], "nextLink": null});
         for kind in OrphanKind::ALL {
-            let (found, next) = read(&group, kind, odd.to_string().as_bytes()).expect("a list");
+            let (found, next) = read("s", kind, odd.to_string().as_bytes()).expect("a list");
             assert_eq!((found.len(), next), (0, None), "{kind}");
         }
     }
 
     #[test]
     fn names_lead_nowhere_else() {
-        let group = ResourceGroup { subscription_id: "s".to_owned(), name: "g".to_owned() };
         let root = Url::parse("https://management.azure.com").expect("valid");
-        let url = url(&root, &group, OrphanKind::Disk, Some("a/../b c"));
+        let url = url(&root, "s", Some("g"), OrphanKind::Disk, Some("a/../b c"));
         assert_eq!(
             url.as_str(),
             "https://management.azure.com/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/\

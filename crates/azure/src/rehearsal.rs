@@ -100,7 +100,9 @@ impl AzureRehearsal for AzureClient {
     ) -> Result<Vec<ShownPart>, CallError> {
         let what = format!("list each {kind} in {group}");
         check_group(&what, group)?;
-        let (mut parts, mut next) = (Vec::new(), Some(orphans::url(self.arm.root(), group, kind, None)));
+        let ResourceGroup { subscription_id, name } = group;
+        let first = orphans::url(self.arm.root(), subscription_id, Some(name), kind, None);
+        let (mut parts, mut next) = (Vec::new(), Some(first));
         for _ in 0..MOST_PAGES {
             let Some(url) = next.take() else { break };
             let Some(page) = self.shown(&what, url).await? else { break };

@@ -4,6 +4,7 @@ use azlin_fleet::model::ResourceGroup;
 use reqwest::Method;
 use url::Url;
 
+use crate::answer::undocumented;
 use crate::arm::{Arm, ArmCall};
 use crate::error::ArmError;
 use crate::page_links::{Pages, all_pages};
@@ -19,9 +20,21 @@ pub(crate) async fn of_group(arm: &Arm, group: &ResourceGroup) -> Result<Vec<VmJ
     all_pages(arm, url, vm_json::page).await.map(|pages| pages.items)
 }
 
-/// The VMs of a subscription, all pages.
-pub(crate) async fn of_subscription(arm: &Arm, subscription_id: &str) -> Result<Pages<VmJson>, ArmError> {
-    all_pages(arm, url(arm, subscription_id, &[], None, &[]), vm_json::page).await
+/// The VMs of a subscription, all pages, each with its group.
+pub(crate) async fn of_subscription(
+    arm: &Arm,
+    subscription_id: &str,
+) -> Result<Pages<(String, VmJson)>, ArmError> {
+    let read = |body: &[u8]| {
+        let (vms, next) = vm_json::page(body)?;
+        match vms.iter().find(|vm| vm.group.is_empty() && vm.is_marked()) {
+            None => Ok((vms.into_iter().map(|vm| (vm.group.clone(), vm)).collect(), next)),
+            Some(VmJson { name, .. }) => {
+                Err(undocumented(&format!("VM {name} has our tags and no resource group")))
+            }
+        }
+    };
+    all_pages(arm, url(arm, subscription_id, &[], None, &[]), read).await
 }
 
 /// The VMs of a subscription with their power states, all pages. Azure leaves most other fields out.

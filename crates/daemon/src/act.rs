@@ -41,6 +41,8 @@ pub(crate) struct RunnerLifecycle {
 /// A request for a runner.
 pub(crate) struct RunnerRequest {
     pub(crate) name: RunnerName,
+    /// Its start was interrupted: Azure may have its VM, and GitHub its entry.
+    pub(crate) is_resumed: bool,
     /// The runner that this one replaces.
     pub(crate) replaces: Option<RunnerName>,
     /// The offerings to try, in this order.
@@ -63,13 +65,19 @@ impl RunnerLifecycle {
 
     /// Makes a runner by the fleet's bootstrap method.
     pub(crate) async fn provision(&self, fleet: &Fleet, request: &RunnerRequest) -> ProvisionOutcome {
-        let download = match self.download(fleet).await {
-            Ok(download) => download,
-            Err(why) => return ProvisionOutcome::Failed(Failure::later(why)),
-        };
+        if request.is_resumed {
+            match self.context.azure.power_state(&fleet.vm.group, request.name.as_str()).await {
+                Ok(None) => {}
+                Ok(Some(_)) => return ProvisionOutcome::Started,
+                Err(error) => return ProvisionOutcome::LeftAlone(error.to_string()),
+            }
+        }
         match fleet.bootstrap.method {
-            Method::CloudInit => self.by_itself(fleet, request, &download).await,
-            Method::Ssh => self.over_ssh(fleet, request).await,
+            Method::CloudInit => self.by_itself(fleet, request).await,
+            Method::Ssh => match self.download(fleet).await {
+                Ok(_) => self.over_ssh(fleet, request).await,
+                Err(why) => ProvisionOutcome::Failed(Failure::later(why)),
+            },
         }
     }
 
@@ -84,26 +92,39 @@ impl RunnerLifecycle {
 
     /// Prepares GitHub's side, then requests the VM, whose cloud-init installs the runner. If the request
     /// fails, the preparation at GitHub is undone.
-    async fn by_itself(
-        &self,
-        fleet: &Fleet,
-        request: &RunnerRequest,
-        download: &Download,
-    ) -> ProvisionOutcome {
+    async fn by_itself(&self, fleet: &Fleet, request: &RunnerRequest) -> ProvisionOutcome {
         let config = RunnerConfig {
             scope: fleet.scope.clone(),
             runner_name: request.name.clone(),
             labels: labels(fleet),
             runner_group: fleet.runner_group.clone(),
         };
-        let runner = match self.context.github(fleet).jit_config(&config).await {
+        // Side by side: a list of downloads that has to be read costs no round trip of its own.
+        let (download, mut registered) =
+            futures::join!(self.download(fleet), self.context.github(fleet).jit_config(&config));
+        if request.is_resumed
+            && registered.as_ref().is_err_and(|error| error.call().kind == CallErrorKind::NameTaken)
+        {
+            match entry::take_back(self.context.github(fleet), &config).await {
+                Ok(()) => registered = self.context.github(fleet).jit_config(&config).await,
+                Err(outcome) => return outcome,
+            }
+        }
+        let runner = match registered {
             Ok(runner) => runner,
             Err(error) => return ProvisionOutcome::Failed(error.into()),
+        };
+        let download = match download {
+            Ok(download) => download,
+            Err(why) => {
+                self.undo(fleet, runner.runner_id).await;
+                return ProvisionOutcome::Failed(Failure::later(why));
+            }
         };
         let identity = Identity {
             custom_data: cloud_init::self_made(
                 &runner,
-                download,
+                &download,
                 fleet.bootstrap.install_dependencies,
                 fleet.lifecycle.dead_mans_switch,
             ),
@@ -112,12 +133,17 @@ impl RunnerLifecycle {
             admin_key: self.key_that_nobody_holds(),
         };
         let outcome = self.create(fleet, request, identity).await;
-        if let ProvisionOutcome::Failed(_) | ProvisionOutcome::NoCapacity(_) = outcome
-            && let Err(error) = self.context.github(fleet).deregister(&fleet.scope, runner.runner_id).await
-        {
-            tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
+        if outcome.made_no_vm() {
+            self.undo(fleet, runner.runner_id).await;
         }
         outcome
+    }
+
+    /// Removes the entry of a runner that gets no VM.
+    async fn undo(&self, fleet: &Fleet, runner: RunnerId) {
+        if let Err(error) = self.context.github(fleet).deregister(&fleet.scope, runner).await {
+            tracing::debug!(fleet = %fleet.name, reason = %error, "{}: entry left for a later tick to remove: {error}", fleet.name);
+        }
     }
 
     /// Requests a VM with a known host key, then installs the runner on it.
@@ -230,6 +256,10 @@ impl RunnerLifecycle {
                             ProvisionOutcome::Unclear(error.to_string()),
                             ProvisionOutcome::Failed(Failure::later(error.to_string())),
                         ),
+                        // The request from before the interruption has arrived: the next list shows its VM.
+                        CallErrorKind::NameTaken if request.is_resumed => {
+                            ProvisionOutcome::LeftAlone(error.to_string())
+                        }
                         _ => ProvisionOutcome::Failed(error.into()),
                     };
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{Budgets, CredentialName};
+use azlin_fleet::ports::preflight::AzurePreflight;
 use azlin_fleet::ports::{Azure, GitHub, Ssh};
 use jiff::Timestamp;
 
@@ -15,6 +16,8 @@ pub struct DaemonContext {
     pub github: GitHubs,
     /// Azure's resource manager.
     pub azure: Arc<dyn Azure>,
+    /// What Azure has where: sizes and images.
+    pub azure_facts: Arc<dyn AzurePreflight>,
     /// Machines over SSH.
     pub ssh: Arc<dyn Ssh>,
     /// The time of day.

@@ -41,6 +41,7 @@ impl CloudFixture {
         let context = DaemonContext {
             github: Arc::clone(&cloud).into(),
             azure: cloud.clone(),
+            azure_facts: cloud.clone(),
             ssh: cloud.clone(),
             clock,
             random,

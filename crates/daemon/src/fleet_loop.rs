@@ -3,6 +3,7 @@
 //! Operations run beside the loop, so that a slow one delays no tick. While one is under way its runner is
 //! left alone; when it ends, its outcome is recorded before the next plan.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
@@ -86,8 +87,14 @@ impl FleetLoop {
         let (schedule, trigger_queue) = (shared.schedule, Arc::clone(&self.trigger_queue));
         let mut probe = shared.liveness.probe(&self.config.fleet.name);
         let (mut queue, mut health) = (schedule.timer(schedule.queue), schedule.timer(schedule.health));
+        let first_looks = shared.first_looks.clone();
+        // A fleet with runners looks at once.
+        let mut turn = self.fleet_state.runners.names().next().is_none().then(|| {
+            let (looks, fleet) = (first_looks.clone(), Arc::clone(&self.config.fleet));
+            Box::pin(looks.turn(shared.context.clone(), fleet))
+        });
         loop {
-            let pause = self.last_look.slowed.as_ref().map(|slowed| slowed.every);
+            let mut has_turn = None;
             let (due, is_timer) = tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
@@ -95,7 +102,11 @@ impl FleetLoop {
                     (Some(Poll::Health), false)
                 }
                 () = std::future::ready(()), if std::mem::take(&mut self.has_room_again) => {
-                    (Some(Poll::Queue), true)
+                    (Some(Poll::Queue), self.last_look.is_budget_short())
+                }
+                () = at(self.operations.posted_at), if self.operations.posted_at.is_some() => {
+                    self.post_ended();
+                    continue;
                 }
                 Some(done) = self.operations.tasks.join_next() => {
                     self.ended(done);
@@ -109,21 +120,32 @@ impl FleetLoop {
                     (Some(Poll::Health), false)
                 }
                 () = probe.answer() => continue,
+                given = comes(&mut turn), if turn.is_some() => {
+                    queue.reset_after(schedule.until_queue());
+                    health.reset_after(schedule.until_health());
+                    (turn, has_turn) = (None, Some(given));
+                    (Some(Poll::Health), true)
+                }
                 // The poll reads the queue as well.
-                _ = health.tick() => {
+                _ = health.tick(), if turn.is_none() => {
                     queue.reset_after(schedule.until_queue());
                     (Some(Poll::Health), true)
                 }
-                _ = queue.tick() => (Some(Poll::Queue), true),
+                _ = queue.tick(), if turn.is_none() => (Some(Poll::Queue), true),
                 () = at(self.wakes_at), if self.wakes_at.is_some() => {
                     self.wakes_at = None;
-                    (Some(Poll::Queue), true)
+                    (Some(Poll::Queue), self.last_look.is_budget_short())
                 }
-                () = trigger_queue.due(schedule.queue, pause), if self.config.is_configured => (None, false),
+                () = trigger_queue.due(|| shared.pace.pause(&shared.context, &self.config.fleet)),
+                    if self.config.is_configured => (None, false),
             };
             if !self.config.is_configured || is_timer && self.is_early() {
                 continue;
             }
+            let is_first = self.tick == 0;
+            let _turn = has_turn.or_else(|| is_first.then(|| first_looks.begin(&self.config.fleet.name)));
+            // A trigger may have come before.
+            turn = None;
             self.due = due;
             tokio::select! {
                 biased;
@@ -144,7 +166,10 @@ impl FleetLoop {
     fn is_early(&mut self) -> bool {
         let shared = &self.shared;
         let interval = shared.schedule.queue;
-        self.last_look.slowed = shared.pace.slowed(&shared.context, &self.config.fleet, interval);
+        let fleet = &self.config.fleet;
+        let repositories = shared.fleets.now().repositories(&fleet.credential);
+        self.last_look.slowed =
+            shared.pace.slowed(&shared.context, fleet, &shared.first_looks, repositories, interval);
         self.last_look.is_early(interval)
     }
 
@@ -217,8 +242,8 @@ impl FleetLoop {
             self.begin(name, action);
         }
         self.last_look.seen = Some(seen);
-        if begins {
-            self.post_runners();
+        if begins || self.operations.posted_at.is_some() {
+            self.post_ended();
         }
     }
 
@@ -261,6 +286,14 @@ impl FleetLoop {
             self.shared.state.save(&self.config.fleet.name, &self.fleet_state);
             self.saved = self.fleet_state.clone();
         }
+    }
+}
+
+/// Waits for the turn, if there is one to wait for.
+async fn comes<T>(turn: &mut Option<Pin<Box<impl Future<Output = T>>>>) -> T {
+    match turn {
+        Some(turn) => turn.await,
+        None => std::future::pending().await,
     }
 }
 

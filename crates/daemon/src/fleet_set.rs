@@ -1,10 +1,10 @@
 //! The configured fleets, shared by all loops. A change of the configuration wakes the loops.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{CredentialName, PoolName};
+use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
 use azlin_fleet::observe::claims_alike;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -23,6 +23,8 @@ struct CredentialFleets {
     fleets: Vec<Arc<Fleet>>,
     /// Since when its jobs are shared out among these fleets.
     since: Instant,
+    /// How many repositories they name.
+    repositories: u64,
 }
 
 /// The current fleets. The loops of changed fleets tick at once.
@@ -63,12 +65,14 @@ impl FleetSet {
         };
         let shared = |(credential, fleets): (Option<CredentialName>, Vec<Arc<Fleet>>)| {
             let since = since(&credential, &fleets).unwrap_or(now);
-            (credential, CredentialFleets { fleets, since })
+            let named: BTreeSet<RepoSlug> =
+                fleets.iter().flat_map(|fleet| named_repositories(fleet)).collect();
+            (credential, CredentialFleets { fleets, since, repositories: named.len() as u64 })
         };
         Arc::new(FleetSet { by_credential: by_credential.into_iter().map(shared).collect(), by_name })
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &PoolName> {
+    pub(crate) fn names(&self) -> impl ExactSizeIterator<Item = &PoolName> {
         self.by_name.keys()
     }
 
@@ -81,6 +85,11 @@ impl FleetSet {
         self.by_credential.get(credential).into_iter().flat_map(|shared| &shared.fleets).map(Arc::as_ref)
     }
 
+    /// How many repositories the fleets of a credential name. Those that match a `*` are not among them.
+    pub(crate) fn repositories(&self, credential: &Option<CredentialName>) -> u64 {
+        self.by_credential.get(credential).map_or(0, |shared| shared.repositories)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.by_name.len()
     }
@@ -90,6 +99,15 @@ impl FleetSet {
     pub(crate) fn since(&self, credential: &Option<CredentialName>) -> Option<Instant> {
         self.by_credential.get(credential).map(|shared| shared.since)
     }
+}
+
+/// The repositories that a fleet's file names.
+fn named_repositories(fleet: &Fleet) -> impl Iterator<Item = RepoSlug> {
+    let own = match &fleet.scope {
+        Scope::Repo(repo) => Some(repo.clone()),
+        Scope::Org(_) | Scope::Enterprise(_) => None,
+    };
+    own.into_iter().chain(fleet.repositories.iter().filter_map(RepoPattern::one))
 }
 
 impl Fleets {

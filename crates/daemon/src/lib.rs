@@ -17,6 +17,7 @@ mod config_watcher;
 mod context;
 mod direct_status;
 pub mod explain;
+mod first_looks;
 #[cfg(test)]
 mod fixture;
 mod fleet_loop;
@@ -37,6 +38,7 @@ mod run;
 pub mod service;
 mod signals;
 mod single_flight;
+mod size_facts;
 mod state;
 mod status_file;
 mod status_store;

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
-use crate::queues::{FleetQueue, JobQueues};
+use crate::queues::{FleetQueue, JobQueues, ReadSince};
 use crate::single_flight::SingleFlight;
 use vms::VmLists;
 
@@ -96,7 +96,10 @@ impl Observer {
         last: Option<&Snapshot>,
     ) -> (Snapshot, FleetQueue) {
         let since = |age: Option<Duration>| age.and_then(|age| now.checked_sub(age)).unwrap_or(self.epoch);
-        let since_of = |repo: &RepoSlug| since(ages.queue(repo));
+        let since_of = |repo: &RepoSlug| ReadSince {
+            whole: since(ages.queue(repo)),
+            runs: ages.runs(repo).map(|(run, age)| (run, since(Some(age)))).collect(),
+        };
         let lists = async {
             match (ages.lists, last) {
                 (None, Some(last)) => last.lists(),

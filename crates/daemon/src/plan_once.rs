@@ -51,7 +51,8 @@ pub async fn plan_once(
 ) -> Vec<Planned> {
     let observer = Observer::new(context.clone(), fleets, poll);
     let each = fleets.iter().map(|fleet| async {
-        let fleet_state = state.load(&fleet.name);
+        // A daemon may be at work on its starts while this is planned.
+        let fleet_state = state.load(&fleet.name).with_starts_under_way();
         let (seen, queue) = observer.poll(fleet, fleet_state.groups(), Poll::Health).await;
         let at = context.now();
         let mut fleet_state = fleet_state.after_seeing(fleet, &seen, at);

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::Path;
+use std::time::Duration;
 
 use azlin_fleet::check::{
     AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, PlaceFacts, ScopeFacts, SecurityGroupFacts,
@@ -41,8 +42,8 @@ where
 {
     let PreflightAdapters { github, azure, ssh, has_credentials } = adapters;
     let at_github = async {
-        let named = each(config.credentials.keys(), |name| signed_in(github, Some(name), fleets));
-        let (first, named) = tokio::join!(signed_in(github, None, fleets), named);
+        let named = each(config.credentials.keys(), |name| signed_in(github, Some(name), config, fleets));
+        let (first, named) = tokio::join!(signed_in(github, None, config, fleets), named);
         (first, named.into_iter().map(|(name, found)| (name.clone(), found)).collect())
     };
     let at_azure = async {
@@ -67,10 +68,11 @@ where
 async fn signed_in<G: GitHub + GitHubPreflight>(
     github: &dyn Fn(Option<&CredentialName>) -> Result<G, SignInError>,
     name: Option<&CredentialName>,
+    config: &DaemonConfig,
     fleets: &[Fleet],
 ) -> Result<GitHubFacts, SignInError> {
     let own = fleets.iter().filter(|fleet| fleet.credential.as_ref() == name);
-    Ok(github_facts(&github(name)?, &own.cloned().collect::<Vec<_>>()).await)
+    Ok(github_facts(&github(name)?, config.poll_queue, &own.cloned().collect::<Vec<_>>()).await)
 }
 
 /// One request for each key, all concurrent.
@@ -87,7 +89,11 @@ where
     join_all(answers).await.into_iter().collect()
 }
 
-async fn github_facts(github: &(impl GitHub + GitHubPreflight), fleets: &[Fleet]) -> GitHubFacts {
+async fn github_facts(
+    github: &(impl GitHub + GitHubPreflight),
+    poll: Duration,
+    fleets: &[Fleet],
+) -> GitHubFacts {
     let (credential, budget) = tokio::join!(github.credential(), github.rate_budget());
     let is_in = credential.is_ok();
     let asked = fleets.iter().filter(|_| is_in);
@@ -102,7 +108,7 @@ async fn github_facts(github: &(impl GitHub + GitHubPreflight), fleets: &[Fleet]
     let public = each(owners, |owner| async move { github.public_repositories(&owner).await });
     let (scopes, followed, public) = tokio::join!(scopes, followed, public);
     let scopes = scopes.into_iter().map(|(scope, facts)| (scope.clone(), facts)).collect();
-    GitHubFacts { credential, budget, scopes, followed, public }
+    GitHubFacts { credential, budget, poll, scopes, followed, public }
 }
 
 /// The repositories that a fleet's file names, and whether the first is readable.

@@ -21,11 +21,16 @@ use tracing::debug;
 use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
 use crate::single_flight::SingleFlight;
+use kept::{KeptQueues, ReadPart};
+
+mod kept;
+
+pub(crate) use kept::ReadSince;
 
 /// The last read queues, by credential.
 #[derive(Default)]
 pub(crate) struct JobQueues {
-    of_repo: SingleFlight<(Option<CredentialName>, RepoSlug), RepoQueue>,
+    of_repo: KeptQueues<(Option<CredentialName>, RepoSlug), RepoQueue>,
     repositories: SingleFlight<(Option<CredentialName>, AccountName), Seen<Vec<RepoSlug>>>,
     /// What each runner group permits; `None` where that could not be read.
     groups: SingleFlight<(Site, Option<String>), Option<RunnerGroup>>,
@@ -36,6 +41,8 @@ pub(crate) struct JobQueues {
 /// One repository's queue, shared out among the fleets that serve it.
 struct RepoQueue {
     queue: Seen<Arc<Queue>>,
+    /// The jobs that the queue shows.
+    shown: BTreeSet<JobId>,
     demands: BTreeMap<PoolName, Demand>,
     working: BTreeMap<String, JobId>,
 }
@@ -47,13 +54,13 @@ pub(crate) struct FleetQueue {
 }
 
 impl JobQueues {
-    /// The fleet's queues, each read no earlier than `since`.
+    /// The fleet's queues, each read as recently as `since` says.
     pub(crate) async fn of(
         &self,
         fleet: &Fleet,
         fleets: &Fleets,
         context: &DaemonContext,
-        since: impl Fn(&RepoSlug) -> Instant,
+        since: impl Fn(&RepoSlug) -> ReadSince,
     ) -> FleetQueue {
         let repos = match self.repositories(fleet, context).await {
             Ok(repos) => repos,
@@ -70,8 +77,8 @@ impl JobQueues {
         };
         let repos = repos.into_iter().map(|repo| async {
             let key = (fleet.credential.clone(), repo.clone());
-            let read = self.read(fleet, fleets, context, &repo);
-            let queue = self.of_repo.get(key, since(&repo), read).await;
+            let read = async |part: ReadPart| self.read(fleet, fleets, context, &repo, part).await;
+            let queue = self.of_repo.get(key, &since(&repo), read).await;
             (repo, queue)
         });
         FleetQueue { repos: Ok(join_all(repos).await), note }
@@ -112,13 +119,23 @@ impl JobQueues {
         fleets: &Fleets,
         context: &DaemonContext,
         repo: &RepoSlug,
+        part: ReadPart,
     ) -> RepoQueue {
         let github = context.github(fleet);
-        github.serve_labels(labels_served(fleets.now().of_credential(&fleet.credential)));
-        let queue = github.queue(repo).await;
-        let mut queue = queue.map_err(|error| format!("the queue of repo:{repo}: {error}"));
         let all = fleets.now();
         let serving = || all.of_credential(&fleet.credential).filter(|fleet| is_in_scope(fleet, repo));
+        github.serve_labels(labels_served(all.of_credential(&fleet.credential)));
+        let queue = match part {
+            ReadPart::Whole => github.queue(repo).await,
+            ReadPart::Runs(runs) => match github.queue_after(repo, &runs).await {
+                // Only lists of runs show what a runner group asks of a run.
+                Ok(queue) if self.says_too_little(serving(), &queue, context).await => {
+                    github.queue(repo).await
+                }
+                queue => queue,
+            },
+        };
+        let mut queue = queue.map_err(|error| format!("the queue of repo:{repo}: {error}"));
         if let Ok(queue) = &mut queue {
             let key = (fleet.credential.clone(), repo.clone());
             self.times.lock().entry(key).or_default().correct(queue, context.now());
@@ -128,6 +145,7 @@ impl JobQueues {
             }
         }
         RepoQueue {
+            shown: queue.iter().flat_map(|queue| &queue.jobs).map(|job| job.id).collect(),
             working: queue.as_ref().map(working).unwrap_or_default(),
             demands: queue
                 .as_ref()
@@ -135,6 +153,21 @@ impl JobQueues {
                 .unwrap_or_default(),
             queue: queue.map(Arc::new),
         }
+    }
+
+    /// Whether the queue says too little of its jobs for a runner group with limits.
+    async fn says_too_little<'f>(
+        &self,
+        serving: impl Iterator<Item = &'f Fleet>,
+        queue: &Queue,
+        context: &DaemonContext,
+    ) -> bool {
+        if queue.jobs.is_empty() {
+            return false;
+        }
+        let knows_workflows = queue.jobs.iter().all(|job| queue.workflows.contains_key(&job.run_id));
+        let groups = self.groups(serving, context).await;
+        groups.values().any(|group| group.needs_more(queue.repository.as_ref(), knows_workflows))
     }
 
     /// What the runner groups of the fleets permit, as far as that is known. A repository has no groups.
@@ -201,7 +234,7 @@ impl FleetQueue {
     /// Whether a repository's queue shows a job; `None` for a repository that the fleet does not serve.
     pub(crate) fn shows(&self, repo: &RepoSlug, job: JobId) -> Option<bool> {
         let (_, repo) = self.repos.as_ref().ok()?.iter().find(|(of, _)| of == repo)?;
-        Some(repo.queue.as_ref().is_ok_and(|queue| queue.jobs.iter().any(|shown| shown.id == job)))
+        Some(repo.shown.contains(&job))
     }
 
     /// The ids of the repositories, as far as they are known.

@@ -146,7 +146,12 @@ impl Rehearsal<'_> {
             let mut left = self.left.lock();
             (left.vm, left.entry) = (true, true);
         }
-        let request = RunnerRequest { name: runner.clone(), replaces: None, offerings: offerings.clone() };
+        let request = RunnerRequest {
+            name: runner.clone(),
+            is_resumed: false,
+            replaces: None,
+            offerings: offerings.clone(),
+        };
         let outcome = self.making.provision(fleet, &request).await;
         let (answer, ended, may_be_made) = match outcome {
             ProvisionOutcome::Started => (Ok(()), done("Azure makes the VM"), true),

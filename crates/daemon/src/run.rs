@@ -16,6 +16,7 @@ use tracing::error;
 use crate::act::RunnerLifecycle;
 use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
+use crate::first_looks::FirstLooks;
 use crate::fleet_loop::{FleetLoop, LoopContext, PollSchedule, ProvisioningLimit};
 use crate::fleet_set::{Fleets, FleetsReader};
 use crate::http::{Health, Listener, StatusPage};
@@ -23,6 +24,7 @@ use crate::liveness::Liveness;
 use crate::observe::Observer;
 use crate::orphan_collector::{LeftBehind, collect_orphans};
 use crate::pace::Pace;
+use crate::size_facts::follow_sizes;
 use crate::state::StateDir;
 use crate::status_store::StatusStore;
 use crate::token_expiry::TokenExpiry;
@@ -57,6 +59,7 @@ impl Daemon {
             capacity,
             left_behind: LeftBehind::default(),
             pace: Pace::default(),
+            first_looks: FirstLooks::new(fleets.now().names()),
             token_expiry: TokenExpiry::default(),
             provisioning: ProvisioningLimit::new(limit),
             trigger_router: TriggerRouter::new(fleets.clone(), epoch),
@@ -87,6 +90,11 @@ impl Daemon {
         self.shared.liveness.clone()
     }
 
+    /// The first looks of its fleets.
+    pub(crate) fn first_looks(&self) -> FirstLooks {
+        self.shared.first_looks.clone()
+    }
+
     /// Stops it when it is cancelled.
     pub(crate) fn stop(&self) -> CancellationToken {
         self.shared.stop.clone()
@@ -103,8 +111,9 @@ impl Daemon {
         let (status_store, context) = (self.shared.status_store.clone(), self.shared.context.clone());
         let page =
             StatusPage { status_store: status_store.clone(), context: context.clone(), daemon: this_daemon };
-        let (fleets, stop) = (self.fleets(), self.stop());
-        Listener::for_operators(page, Health { status_store, context, fleets, patience, stop }, hosts)
+        let (fleets, stop, first_looks) = (self.fleets(), self.stop(), self.shared.first_looks.clone());
+        let health = Health { status_store, context, fleets, first_looks, patience, stop };
+        Listener::for_operators(page, health, hosts)
     }
 
     /// Runs one tick of every fleet, and every operation that began in it.
@@ -128,6 +137,7 @@ impl Daemon {
         // The task ends with this function. Its requests to Azure may be cut off at any moment.
         let mut collector = JoinSet::new();
         collector.spawn(collect_orphans(Arc::clone(&shared)));
+        collector.spawn(follow_sizes(Arc::clone(&shared)));
         loop {
             let fleets = Arc::clone(configured.latest());
             for name in fleets.names() {

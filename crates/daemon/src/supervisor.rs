@@ -13,6 +13,7 @@ use sd_notify::NotifyState;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
+use crate::first_looks::FirstLooks;
 use crate::fleet_set::Fleets;
 use crate::liveness::Liveness;
 use crate::status_store::StatusStore;
@@ -35,13 +36,19 @@ struct SupervisorState {
 
 impl Supervisor {
     /// Reports on the daemon with this status store, until it is dropped.
-    pub(crate) async fn keep(self, status_store: StatusStore, fleets: Fleets, liveness: Liveness) {
-        futures::join!(self.tell(&status_store, &fleets), self.feed(&liveness));
+    pub(crate) async fn keep(
+        self,
+        status_store: StatusStore,
+        fleets: Fleets,
+        first_looks: FirstLooks,
+        liveness: Liveness,
+    ) {
+        futures::join!(self.tell(&status_store, &fleets, &first_looks), self.feed(&liveness));
     }
 
-    /// The daemon is ready once each fleet has ticked, also if that failed with a reason. A fleet that takes
-    /// too long does not hold up the others.
-    async fn tell(&self, status_store: &StatusStore, fleets: &Fleets) {
+    /// The daemon is ready once each fleet has ticked, also if that failed with a reason, or waits for its turn. A fleet
+    /// that takes too long does not hold up the others.
+    async fn tell(&self, status_store: &StatusStore, fleets: &Fleets, first_looks: &FirstLooks) {
         let mut reader = status_store.reader();
         let mut patience = pin!(sleep(START_LIMIT));
         let mut is_late = false;
@@ -58,8 +65,9 @@ impl Supervisor {
             }
             let line = summary(view.fleets.values(), &view.bad_files);
             let names = fleets.now();
-            let missing: Vec<&PoolName> =
-                names.names().filter(|name| !view.fleets.contains_key(*name)).collect();
+            let is_missing =
+                |name: &&PoolName| !view.fleets.contains_key(*name) && !first_looks.excuse(name, START_LIMIT);
+            let missing: Vec<&PoolName> = names.names().filter(is_missing).collect();
             if missing.is_empty() || is_late {
                 if !self.0.ready.swap(true, Ordering::SeqCst) {
                     for fleet in missing {
@@ -150,7 +158,9 @@ mod tests {
         let fleet = Fleet::parse("ci.toml", "ci".parse().expect("a good name"), FLEET).expect("a good file");
         let supervisor = Supervisor::default();
         let is_ready = || supervisor.is(&supervisor.0.ready);
-        let keep = supervisor.clone().keep(StatusStore::default(), Fleets::new([fleet]), Liveness::default());
+        let (fleets, name) = (Fleets::new([fleet.clone()]), fleet.name);
+        let first_looks = FirstLooks::new([&name].into_iter());
+        let keep = supervisor.clone().keep(StatusStore::default(), fleets, first_looks, Liveness::default());
         let kept = tokio::spawn(keep);
         sleep(START_LIMIT - Duration::from_secs(1)).await;
         assert!(!is_ready());

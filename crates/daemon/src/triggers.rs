@@ -55,7 +55,7 @@ impl TriggerQueue {
     fn add_if_concerned(&self, job_event: &JobEvent, fleet: &Fleet) -> bool {
         let mut triggers = self.triggers();
         let Some(job_event) = triggers.concerning(fleet, job_event) else { return false };
-        triggers.add(&job_event, self.epoch.elapsed());
+        triggers.add(fleet, &job_event, self.epoch.elapsed());
         self.came.notify_one();
         true
     }
@@ -65,11 +65,10 @@ impl TriggerQueue {
         self.triggers.lock()
     }
 
-    /// Waits until a tick is due. `poll` is the time between two polls. `pause` is the shortest time between
-    /// two triggered ticks while GitHub's budget is short.
-    pub(crate) async fn due(&self, poll: Duration, pause: Option<Duration>) {
+    /// Waits until a tick is due. `pause` is the shortest time between two triggered ticks at this moment.
+    pub(crate) async fn due(&self, pause: impl Fn() -> Duration) {
         loop {
-            let due = self.triggers().due(poll, pause);
+            let due = self.triggers().due(pause());
             let wait = async {
                 match due {
                     Some(at) => sleep_until(self.epoch + at).await,

@@ -4,6 +4,7 @@
 //! not be looked at, and says nothing of how it is.
 
 mod azure;
+mod carried;
 mod disks;
 mod facts;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod github;
 pub mod permissions;
 mod runner_group;
 mod shared;
+mod size_facts;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ pub use facts::{
     AzureFacts, Facts, Followed, GitHubFacts, GroupFacts, ImageKey, PlaceFacts, ScopeFacts,
     SecurityGroupFacts, SignInError, SubnetFacts, SubscriptionFacts, image_key, place_key,
 };
+pub use size_facts::refused_by_facts;
 
 use crate::config::Fleet;
 use crate::model::{Advice, CallError, PoolName};

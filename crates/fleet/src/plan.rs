@@ -1,6 +1,7 @@
 //! What to do: the inventory of runners, the scaling decision, the plan.
 
 mod decision;
+mod interrupted;
 mod inventory;
 mod orphans;
 mod placement;
@@ -12,10 +13,11 @@ mod scaling;
 mod wake;
 
 pub use decision::{Basis, DecisionStatus, LeftAlone, NotRemovable, Reason, Remark, ScalingDecision};
+pub(crate) use interrupted::is_interrupted;
 pub(crate) use inventory::{Observed, inventory};
 pub use orphans::{FIRST_SEARCH, OrphanAges, SEARCH_INTERVAL};
 pub use placement::NoCapacity;
-pub(crate) use placement::Placement;
+pub(crate) use placement::{Placement, SpotCount};
 pub(crate) use planner::timing;
 pub use planner::{Plan, plan, runners};
 pub use provisioning::fleet_share;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azlin_fleet::model::{
     AccountName, Budget, CallError, Calls, Deregistration, Download, FoundJob, JobId, Queue,
-    RegistrationToken, RepoSlug, RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo, RunnerName,
-    RunnerRegistration, Scope,
+    RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo,
+    RunnerName, RunnerRegistration, Scope,
 };
 use azlin_fleet::ports::GitHub;
 use azlin_http::TrafficCounts;
@@ -99,6 +99,10 @@ impl GitHub for GitHubClient {
         self.queues.read(&self.http, repo).await
     }
 
+    async fn queue_after(&self, repo: &RepoSlug, runs: &BTreeSet<RunId>) -> Result<Queue, CallError> {
+        self.queues.read_after(&self.http, repo, runs).await
+    }
+
     fn serve_labels(&self, labels: BTreeSet<String>) {
         self.queues.serve_labels(labels);
     }
@@ -153,6 +157,10 @@ impl GitHub for GitHubClient {
 
     fn burst_reads(&self) -> u64 {
         self.queues.burst_reads()
+    }
+
+    fn event_reads(&self) -> u64 {
+        self.queues.event_reads()
     }
 
     fn token_ends(&self) -> Option<Timestamp> {

@@ -27,6 +27,8 @@ use crate::window::Window;
 const LONGEST_UNTOLD: Duration = Duration::from_secs(15 * 60);
 /// GitHub allows 900 points in any minute. Its clock and the way to it may differ by a second from request to request.
 const POINTS: (u32, Duration) = (900, Duration::from_secs(61));
+/// No request stands in line for longer. A registration does: a start that failed would only come again later.
+const LONGEST_TURN: Duration = Duration::from_secs(61);
 /// Points that polls leave to other requests, and registrations to polls and removals. So 170 registrations a minute are
 /// sent at most, which is less than the 1,500 in five minutes that GitHub allows to a repository, an organisation or an
 /// enterprise (Docs: Actions limits). They are not what it calls content, which people see: 80 issues or comments a
@@ -49,6 +51,8 @@ pub(crate) struct Gate {
     untold: Duration,
     /// Notified when a request in flight has its answer.
     answered: Notify,
+    /// For each family, the turn to wait: the others stand in line, so that a thousand that wait cost no more than one.
+    turns: [tokio::sync::Mutex<()>; 3],
 }
 
 #[derive(Debug)]
@@ -90,12 +94,20 @@ impl Gate {
             primary: PrimaryLimits::default(),
             points: Window::new(POINTS),
         };
-        Gate { state: Mutex::new(state), untold, answered: Notify::new() }
+        Gate { state: Mutex::new(state), untold, answered: Notify::new(), turns: Default::default() }
     }
 
     /// Waits until a request may be sent, for at most `patience`. The error is how long the request would
     /// have to wait.
     pub(crate) async fn pass(&self, weight: Weight, patience: Duration) -> Result<Ticket<'_>, Duration> {
+        let turn = &self.turns[weight.family as usize];
+        let _turn = match weight.family {
+            Family::Registrations => turn.lock().await,
+            Family::Looks | Family::Others => match timeout(LONGEST_TURN, turn.lock()).await {
+                Ok(turn) => turn,
+                Err(_) => return Err(LONGEST_TURN),
+            },
+        };
         loop {
             // Created before the check, so that no answer between the two is missed.
             let answered = self.answered.notified();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::model::{
@@ -36,6 +37,8 @@ pub(crate) struct RepositoryQueues {
     known: Mutex<HashMap<RepoSlug, KnownQueue>>,
     /// The labels of our runners, in lower case, once they are known.
     labels: Mutex<Option<Arc<BTreeSet<String>>>>,
+    /// How many requests have read runs that events named.
+    event_reads: AtomicU64,
 }
 
 /// What is kept of one repository.
@@ -49,6 +52,15 @@ struct KnownQueue {
     repo_id: Option<RepoId>,
     /// The active runs, when the lists were read last, and what was missing of them.
     lists: Option<ReadLists>,
+    /// What the last read of the whole queue says beside its jobs; `None` before there was one.
+    remarks: Option<Remarks>,
+}
+
+/// What a read of a queue says beside its jobs.
+#[derive(Debug, Clone)]
+struct Remarks {
+    missing: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// The lists of a repository's runs that are not completed, as they were read at one moment.
@@ -60,9 +72,15 @@ struct ReadLists {
 }
 
 impl RepositoryQueues {
-    /// How many requests have read runs in bursts of new ones.
+    /// How many requests no poll will repeat: they have read runs in bursts of new ones, or after events.
     pub(crate) fn burst_reads(&self) -> u64 {
-        self.known.lock().values().map(|known| known.reads.burst_reads).sum()
+        let in_bursts: u64 = self.known.lock().values().map(|known| known.reads.burst_reads).sum();
+        in_bursts + self.event_reads()
+    }
+
+    /// How many requests have read runs that events named.
+    pub(crate) fn event_reads(&self) -> u64 {
+        self.event_reads.load(Ordering::Relaxed)
     }
 
     /// Takes in the labels of our runners.
@@ -79,13 +97,58 @@ impl RepositoryQueues {
         let labels = self.labels.lock().clone();
         let is_ours = |job: &Job| can_be_ours(job, labels.as_deref());
         let choice = self.of(repo, |known| known.reads.choose(&active, is_ours, Instant::now()));
-        let of_runs: Vec<_> = stream::iter(choice.read.clone())
+        let failed = self.read_jobs(http, repo, &choice.read, &active, &mut queue).await;
+        if let Some(first) = failed.values().next() {
+            if failed.len() == choice.read.len() {
+                return Err(first.clone());
+            }
+            queue.missing.push(unread(&failed, active.len()));
+        }
+        put_off(&mut queue, &choice, active.len(), repo);
+        self.fill(http, repo, &failed, &mut queue);
+        let remarks = Remarks { missing: queue.missing.clone(), notes: queue.notes.clone() };
+        self.of(repo, |known| known.remarks = Some(remarks));
+        Ok(queue)
+    }
+
+    /// Reads the jobs of these runs alone; the rest is as it was read last. A queue that was never read is read as a
+    /// whole.
+    pub(crate) async fn read_after(
+        &self,
+        http: &Http,
+        repo: &RepoSlug,
+        runs: &BTreeSet<RunId>,
+    ) -> Result<Queue, CallError> {
+        let Some(Remarks { missing, notes }) = self.of(repo, |known| known.remarks.clone()) else {
+            return self.read(http, repo).await;
+        };
+        let mut queue = Queue { missing, notes, ..Queue::default() };
+        let runs: BTreeSet<u64> = runs.iter().map(|run| run.0).collect();
+        self.event_reads.fetch_add(runs.len() as u64, Ordering::Relaxed);
+        let failed = self.read_jobs(http, repo, &runs, &BTreeMap::new(), &mut queue).await;
+        if !failed.is_empty() {
+            queue.missing.push(unread(&failed, runs.len()));
+        }
+        self.fill(http, repo, &BTreeMap::new(), &mut queue);
+        Ok(queue)
+    }
+
+    /// Reads the jobs of these runs. Returns what failed, by run. `active` has what the lists show of them.
+    async fn read_jobs(
+        &self,
+        http: &Http,
+        repo: &RepoSlug,
+        runs: &BTreeSet<u64>,
+        active: &BTreeMap<u64, Option<RunState>>,
+        queue: &mut Queue,
+    ) -> BTreeMap<u64, CallError> {
+        let of_runs: Vec<_> = stream::iter(runs.clone())
             .map(|run| async move { (run, Instant::now(), jobs(http, repo, run).await) })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
 
-        let (mut failed, mut unread) = (Vec::new(), BTreeSet::new());
+        let mut failed = BTreeMap::new();
         for (run, at, of_run) in of_runs {
             match of_run {
                 Ok(list) => {
@@ -107,25 +170,16 @@ impl RepositoryQueues {
                 Err(error) if error.kind == CallErrorKind::NotFound => {
                     self.of(repo, |known| known.reads.forget(run));
                 }
-                Err(error) => {
-                    unread.insert(run);
-                    failed.push(error);
-                }
+                Err(error) => drop(failed.insert(run, error)),
             }
         }
-        if let Some(first) = failed.first() {
-            if failed.len() == choice.read.len() {
-                return Err(first.clone());
-            }
-            queue.missing.push(format!(
-                "the jobs of {} of {} active runs could not be read: {first}",
-                failed.len(),
-                active.len()
-            ));
-        }
-        put_off(&mut queue, &choice, active.len(), repo);
+        failed
+    }
+
+    /// Fills in what is known: all jobs but those of runs that could not be read, and the repository.
+    fn fill(&self, http: &Http, repo: &RepoSlug, failed: &BTreeMap<u64, CallError>, queue: &mut Queue) {
         self.of(repo, |known| {
-            let jobs = known.reads.jobs().filter(|(run, _)| !unread.contains(run));
+            let jobs = known.reads.jobs().filter(|(run, _)| !failed.contains_key(run));
             queue.jobs = jobs.map(|(_, job)| job.clone()).collect();
             queue.workflows =
                 known.workflows.iter().map(|(run, files)| (RunId(*run), files.clone())).collect();
@@ -133,7 +187,6 @@ impl RepositoryQueues {
             queue.repo_id = known.repo_id.or_else(|| http.moved.id(repo));
         });
         queue.jobs.sort_by_key(|job| (job.created_at, job.id));
-        Ok(queue)
     }
 
     /// The lists of runs. Those of a flooded repository serve for a while.
@@ -222,6 +275,12 @@ fn workflow_files(run: &wire::RunJson, repo: &RepoSlug) -> Vec<String> {
 /// Whether a job can count for a runner that has some of these labels. A job without labels asks for a group.
 fn can_be_ours(job: &Job, labels: Option<&BTreeSet<String>>) -> bool {
     labels.is_none_or(|ours| job.labels.iter().all(|wanted| ours.contains(&wanted.to_ascii_lowercase())))
+}
+
+/// The sentence about runs that could not be read, of so many.
+fn unread(failed: &BTreeMap<u64, CallError>, all: usize) -> String {
+    let first = failed.values().next().map(ToString::to_string).unwrap_or_default();
+    format!("the jobs of {} of {all} active runs could not be read: {first}", failed.len())
 }
 
 /// Says that some runs are left to later looks.

@@ -1,6 +1,6 @@
 //! Deliveries of GitHub to a webhook. Only the signature proves that a delivery is GitHub's.
 
-use azlin_fleet::model::{JobChange, JobEvent, JobId, RepoId};
+use azlin_fleet::model::{JobChange, JobEvent, JobId, RepoId, RunId};
 use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
@@ -41,6 +41,8 @@ struct JobEventJson {
 #[derive(Deserialize)]
 struct EventJobJson {
     id: u64,
+    #[serde(default)]
+    run_id: Option<u64>,
     #[serde(default, deserialize_with = "null_is_none")]
     labels: Vec<String>,
 }
@@ -109,9 +111,9 @@ fn job(delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken> {
         _ => return Ok(Delivery::Other),
     };
     let repo = repository.full_name.parse().map_err(|error| unreadable(&error))?;
-    let EventJobJson { id, labels } = workflow_job;
-    let repo_id = repository.id.map(RepoId);
-    Ok(Delivery::Job(JobEvent { repo, repo_id, job: JobId(id), labels, change }))
+    let EventJobJson { id, run_id, labels } = workflow_job;
+    let (repo_id, run) = (repository.id.map(RepoId), run_id.map(RunId));
+    Ok(Delivery::Job(JobEvent { repo, repo_id, run, job: JobId(id), labels, change }))
 }
 
 fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {

@@ -11,11 +11,12 @@ mod preflight;
 mod rehearsal;
 mod ssh;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use azlin_fleet::model::{CallError, CallErrorKind};
+use azlin_fleet::model::{CallError, CallErrorKind, Queue, RepoSlug};
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -38,6 +39,14 @@ pub struct InProcess {
     clock: SimClock,
     host_keys: Arc<AtomicU64>,
     crash: CrashCountdown,
+    queues: Arc<Mutex<KnownQueues>>,
+}
+
+/// The queues as they were read last, and how many requests have read runs that events named.
+#[derive(Default)]
+struct KnownQueues {
+    of_repo: BTreeMap<RepoSlug, Queue>,
+    event_reads: u64,
 }
 
 /// What a call does. It decides what a lost answer means.
@@ -80,7 +89,8 @@ impl Drop for OpenCall<'_> {
 impl InProcess {
     /// The ports of a world. The clock sets the world's time before each call.
     pub fn new(world: Arc<Mutex<World>>, clock: SimClock) -> Self {
-        InProcess { world, clock, host_keys: Arc::default(), crash: CrashCountdown::default() }
+        let (host_keys, crash, queues) = (Arc::default(), CrashCountdown::default(), Arc::default());
+        InProcess { world, clock, host_keys, crash, queues }
     }
 
     /// Crashes the caller after this many points at which a crash makes a difference: before it sends a

@@ -213,6 +213,7 @@ impl<'s> Simulation<'s> {
         let context = DaemonContext {
             github: port.clone().into(),
             azure: port.clone(),
+            azure_facts: port.clone(),
             ssh: port,
             clock: Arc::new(move || clock() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed))),
             random: Arc::new(move || locked(&names).random()),

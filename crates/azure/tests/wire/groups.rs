@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use azlin_azure::AzureClient;
-use azlin_fleet::model::{ResourceGroup, Vm, VmTags};
+use azlin_fleet::model::{OrphanKind, ResourceGroup, Vm, VmTags};
 use azlin_fleet::ports::Azure;
 use azlin_simcloud::scripted::{Request, ScriptedServer, json};
 use serde_json::{Value, json};
@@ -81,6 +81,46 @@ async fn more_than_twenty_groups_are_one_list_of_the_subscription() {
         of_groups <= 20 && of_subscription as u128 <= most,
         "{of_groups}, {of_subscription} in {rounds} rounds"
     );
+}
+
+/// A NIC of ours that nothing holds, in each group, and one of others.
+fn all_parts() -> Value {
+    let ours = spec().tags;
+    let part = |group: u32, name: &str, tags: Value| {
+        let id = format!(
+            "/subscriptions/{SUBSCRIPTION}/resourceGroups/CI-{group}/providers/Microsoft.Network/networkInterfaces/{name}"
+        );
+        json!({"id": id, "name": name, "tags": tags, "properties": {"nicType": "Standard"}})
+    };
+    let parts = (0..MANY).flat_map(|number| {
+        let tags = json!(
+            VmTags { runner_name: name(number), ..VmTags::of(name(7).as_str(), &ours).expect("ours") }
+                .to_tags()
+        );
+        [part(number, &format!("{}-nic", name(number)), tags), part(number, "theirs", json!({}))]
+    });
+    parts.collect()
+}
+
+const MANY: u32 = 1_000;
+
+#[tokio::test]
+async fn the_parts_of_a_thousand_groups_are_a_few_lists() {
+    let all = all_parts();
+    let (server, azure) = azure(move |request, _| {
+        json(200, json!({"value": if is_of_group(request) { vms_of(request, &all) } else { all.clone() }}))
+    })
+    .await;
+    let began = Instant::now();
+    for number in 0..MANY {
+        let found = azure.orphans(&group(number), OrphanKind::NetworkInterface).await.expect("a list");
+        let names: Vec<&str> = found.iter().map(|part| part.name.as_str()).collect();
+        assert_eq!(names, [format!("{}-nic", name(number))], "group {number} has its own");
+        assert_eq!(found[0].group, group(number), "as the fleet writes it");
+    }
+    let (of_groups, of_subscription) = lists(&server);
+    let most = began.elapsed().as_millis() / 1_500 + 1;
+    assert!(of_groups == 3 && of_subscription as u128 <= most, "{of_groups}, {of_subscription}");
 }
 
 #[tokio::test]

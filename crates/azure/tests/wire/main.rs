@@ -10,6 +10,7 @@ mod list;
 mod odd_lists;
 mod powers;
 mod preflight;
+mod recorded;
 mod refused_token;
 mod secrets;
 mod vanished;

@@ -1,7 +1,10 @@
 //! A runner's entry at GitHub: looked for, and removed.
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{CallError, Deregistration, Destroy, DestroyOutcome, EntryRef, Proof, RunnerInfo};
+use azlin_fleet::model::{
+    CallError, Deregistration, Destroy, DestroyOutcome, EntryRef, Proof, ProvisionOutcome, RunnerConfig,
+    RunnerInfo, RunnerStatus,
+};
 use azlin_fleet::ports::GitHub;
 
 /// The runner's entry. Looks for the last known id first, which may be stale or wrong, then for the name.
@@ -18,6 +21,24 @@ pub(super) async fn find(github: &dyn GitHub, destroy: &Destroy) -> Result<Optio
         return Ok(Some(entry));
     }
     github.runner_named(&destroy.scope, &destroy.runner).await
+}
+
+/// Removes the entry of a start that was interrupted, so that it can be made again; the error says how the start ends for
+/// now.
+pub(super) async fn take_back(github: &dyn GitHub, config: &RunnerConfig) -> Result<(), ProvisionOutcome> {
+    let lags = || ProvisionOutcome::LeftAlone("GitHub has its runner at work: Azure lags".to_owned());
+    let failed = |error: CallError| ProvisionOutcome::Failed(error.into());
+    let Some(entry) = github.runner_named(&config.scope, &config.runner_name).await.map_err(failed)? else {
+        return Ok(());
+    };
+    if entry.busy || entry.status == RunnerStatus::Online {
+        return Err(lags());
+    }
+    match github.deregister(&config.scope, entry.runner_id).await {
+        Ok(Deregistration::Removed | Deregistration::NotFound) => Ok(()),
+        Ok(Deregistration::Busy) => Err(lags()),
+        Err(error) => Err(ProvisionOutcome::Failed(error.into())),
+    }
 }
 
 /// Removes the entry of a runner that can work no more; the error says how its removal ends for now.

@@ -11,7 +11,7 @@ pub(super) fn lifecycle(fixture: &CloudFixture) -> RunnerLifecycle {
 
 pub(super) fn request(fixture: &CloudFixture, fleet: &Fleet) -> RunnerRequest {
     let name = RunnerName::new(&fleet.name, fixture.context.now(), (fixture.context.random)());
-    RunnerRequest { name, replaces: None, offerings: fleet.vm.offerings(false) }
+    RunnerRequest { name, is_resumed: false, replaces: None, offerings: fleet.vm.offerings(false) }
 }
 
 pub(super) async fn minutes(minutes: u64) {
@@ -207,4 +207,72 @@ async fn many_starts_ask_once_for_what_azure_never_makes() {
         assert_eq!(outcome, ProvisionOutcome::Started);
     }
     assert_eq!((fixture.requests("PUT", "/virtualMachines/{name}"), told.warnings()), (11, 1));
+}
+
+/// The request of a start that was interrupted, resumed.
+fn resumed(request: &RunnerRequest) -> RunnerRequest {
+    RunnerRequest {
+        name: request.name.clone(),
+        is_resumed: true,
+        replaces: None,
+        offerings: request.offerings.clone(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resumed_start_makes_what_is_missing_and_nothing_twice() {
+    for (situation, has_entry, has_vm, requests) in [
+        ("nothing was sent", false, false, 1),
+        ("GitHub was asked", true, false, 1),
+        ("Azure was asked", true, true, 1),
+    ] {
+        let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
+        let (lifecycle, request) = (lifecycle(&fixture), request(&fixture, &fleet));
+        if has_vm {
+            assert_eq!(lifecycle.provision(&fleet, &request).await, ProvisionOutcome::Started);
+        } else if has_entry {
+            let config = RunnerConfig {
+                scope: fleet.scope.clone(),
+                runner_name: request.name.clone(),
+                labels: labels(&fleet),
+                runner_group: None,
+            };
+            fixture.context.github(&fleet).jit_config(&config).await.expect("it is registered");
+        }
+        let outcome = lifecycle.provision(&fleet, &resumed(&request)).await;
+        assert_eq!(outcome, ProvisionOutcome::Started, "{situation}");
+        let puts = fixture.requests("PUT", "/virtualMachines/{name}");
+        assert_eq!((puts, fixture.entries().len()), (requests, 1), "{situation}");
+        assert_eq!(fixture.vms(), [request.name.to_string()], "{situation}");
+        minutes(3).await;
+        assert!(fixture.entries().iter().all(|entry| entry.online), "{situation}: its runner works");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_arrives_late_makes_no_second_vm_and_leaves_no_entry() {
+    let (fixture, fleet) = (CloudFixture::new(""), fleet("ci", "", ""));
+    let (lifecycle, request) = (lifecycle(&fixture), request(&fixture, &fleet));
+    assert_eq!(lifecycle.provision(&fleet, &request).await, ProvisionOutcome::Started);
+    // Azure did not have the VM a moment ago.
+    let outcome = lifecycle.by_itself(&fleet, &resumed(&request)).await;
+    assert!(matches!(outcome, ProvisionOutcome::LeftAlone(_)), "{outcome:?}");
+    assert_eq!((fixture.entries().len(), fixture.vms().len()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_is_left_alone_where_azure_does_not_say_whether_it_has_the_vm_or_github_has_its_runner_online()
+ {
+    let away = "[[faults]]\nwhat = { status = 503 }\nside = 'azure'\nmethod = 'GET'\n";
+    let (fixture, fleet) = (CloudFixture::new(away), fleet("ci", "", ""));
+    let request = resumed(&request(&fixture, &fleet));
+    let outcome = lifecycle(&fixture).provision(&fleet, &request).await;
+    assert!(matches!(outcome, ProvisionOutcome::LeftAlone(_)), "{outcome:?}");
+    assert_eq!((fixture.entries().len(), fixture.vms().len()), (0, 0));
+    let name = runner(&fixture, &fleet, false).await;
+    let online = RunnerRequest { name, is_resumed: true, replaces: None, offerings: Vec::new() };
+    let lifecycle = lifecycle(&fixture);
+    let outcome = lifecycle.by_itself(&fleet, &online).await;
+    assert!(matches!(outcome, ProvisionOutcome::LeftAlone(_)), "{outcome:?}");
+    assert_eq!(fixture.entries().len(), 1, "the entry of a runner at work stays");
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::act::RunnerLifecycle;
 use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
+use crate::first_looks::FirstLooks;
 use crate::fleet_set::Fleets;
 use crate::liveness::Liveness;
 use crate::observe::Observer;
@@ -29,6 +30,7 @@ pub(crate) struct LoopContext {
     pub(crate) capacity: Arc<CapacityCache>,
     pub(crate) left_behind: LeftBehind,
     pub(crate) pace: Pace,
+    pub(crate) first_looks: FirstLooks,
     pub(crate) token_expiry: TokenExpiry,
     pub(crate) provisioning: ProvisioningLimit,
     pub(crate) status_store: StatusStore,
@@ -76,9 +78,14 @@ impl PollSchedule {
         next_on_grid(self.epoch, self.queue)
     }
 
+    /// How long from now until the next poll that reads power states too, if it is not due at this moment.
+    pub(super) fn until_health(&self) -> Duration {
+        next_on_grid(self.epoch, self.health)
+    }
+
     /// How long from now until the next poll of either kind.
     pub(super) fn until_next(&self) -> Duration {
-        self.until_queue().min(next_on_grid(self.epoch, self.health))
+        self.until_queue().min(self.until_health())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::elapsed;
 use azlin_fleet::model::{JobId, RepoSlug};
-use azlin_fleet::observe::{Freshness, LastLists, SlowedPolling, Snapshot};
+use azlin_fleet::observe::{Freshness, LastLists, SlowedBy, SlowedPolling, Snapshot};
 use azlin_fleet::report::begun;
 use azlin_fleet::state::{FleetState, set_ahead};
 use jiff::Timestamp;
@@ -37,6 +37,11 @@ impl LastLook {
         let since = self.polled_at.map(|at| at.elapsed());
         let Some((slowed, since)) = self.slowed.as_ref().zip(since) else { return false };
         since + interval / 2 < slowed.every
+    }
+
+    /// Whether polls are rarer since the budget is short. Where there are only many repositories, a wake is no poll.
+    pub(super) fn is_budget_short(&self) -> bool {
+        self.slowed.as_ref().is_some_and(|slowed| matches!(slowed.by, SlowedBy::Budget(_)))
     }
 
     /// The observed state and the age of its lists, if both lists were read completely.
@@ -74,7 +79,8 @@ impl FleetLoop {
             self.last_look.polled_at = Some(began);
             self.trigger_queue.triggers().take_all(since_epoch)
         } else {
-            self.trigger_queue.triggers().take(schedule.queue, since_epoch)
+            shared.pace.looks(&shared.context, &fleet);
+            self.trigger_queue.triggers().take(since_epoch)
         };
         let (last, lists) = self.last_look.lists(&fleet, &self.fleet_state, now).unzip();
         let freshness = Freshness {
@@ -109,5 +115,27 @@ impl FleetLoop {
             shared.status_store.metrics().waited(&fleet.name, waited);
         }
         (seen, are_lists_new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use azlin_fleet::model::{Budget, Carried};
+
+    use super::*;
+
+    #[test]
+    fn many_repositories_make_polls_rarer_and_hold_back_no_wake() {
+        let minute = Duration::from_secs(60);
+        let budget = Budget { limit: 5_000, remaining: 1, reset: Timestamp::UNIX_EPOCH };
+        for (by, holds_back) in
+            [(SlowedBy::Budget(budget), true), (SlowedBy::Repositories(Carried::new(1_000, minute)), false)]
+        {
+            let slowed = SlowedPolling { every: minute * 5, by };
+            let look =
+                LastLook { slowed: Some(slowed), polled_at: Some(Instant::now()), ..LastLook::default() };
+            assert!(look.is_early(minute));
+            assert_eq!(look.is_budget_short(), holds_back, "{:?}", look.slowed);
+        }
     }
 }

@@ -3,16 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use azlin_fleet::model::{Action, Completed, DestroyOutcome, Failure, ProvisionOutcome, RunnerName};
+use azlin_fleet::model::{
+    Action, Completed, DestroyOutcome, Failure, ProvisionOutcome, RunnerName, StartReason,
+};
 use azlin_fleet::observe::Operation;
 use azlin_fleet::plan::fleet_share;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::FleetLoop;
 use crate::act::RunnerRequest;
 use crate::report;
+
+/// For how long operations that end are gathered before they are saved and posted. Each time costs in proportion to the
+/// runners of the fleet, and a thousand operations may end within a second. A crash in between loses nothing: a start
+/// without a recorded answer is resumed, and a removal can be repeated.
+const TOGETHER: Duration = Duration::from_millis(100);
 
 /// The operations of one fleet.
 pub(super) struct Operations {
@@ -23,6 +30,8 @@ pub(super) struct Operations {
     /// What is under way, by runner.
     pub(super) in_flight: BTreeMap<RunnerName, InFlight>,
     pub(super) tasks: JoinSet<(RunnerName, Completed)>,
+    /// When those that have ended are saved and posted, if any have.
+    pub(super) posted_at: Option<Instant>,
 }
 
 /// One operation under way.
@@ -42,6 +51,7 @@ impl Operations {
             permits: Arc::new(Semaphore::new(share)),
             in_flight: BTreeMap::new(),
             tasks: JoinSet::new(),
+            posted_at: None,
         }
     }
 
@@ -75,6 +85,7 @@ impl FleetLoop {
     /// The runner that an action concerns. Records in the fleet's state that the action begins.
     pub(super) fn name(&mut self, action: Action) -> (RunnerName, Action) {
         let name = match &action {
+            Action::Provision { reason: StartReason::Interrupted { runner }, .. } => runner.clone(),
             Action::Provision { .. } => self.new_name(),
             Action::Install(install) => install.runner.clone(),
             Action::Destroy(destroy) => destroy.runner.clone(),
@@ -93,7 +104,8 @@ impl FleetLoop {
         };
         let task = match action.clone() {
             Action::Provision { replaces, offerings, reason } => {
-                let request = RunnerRequest { name: name.clone(), replaces, offerings };
+                let is_resumed = matches!(reason, StartReason::Interrupted { .. });
+                let request = RunnerRequest { name: name.clone(), is_resumed, replaces, offerings };
                 self.spawn_permitted(name.clone(), action.clone(), async move {
                     let outcome = shared.lifecycle.provision(&fleet, &request).await;
                     Completed::Provision { reason, outcome }
@@ -167,8 +179,6 @@ impl FleetLoop {
         self.fleet_state.record(&name, &completed, self.shared.context.now());
         report::removals_end(&fleet.name, failed_before && self.fleet_state.removals.is_empty(), self.tick);
         self.has_room_again |= self.lacks_room && completed.frees_room();
-        self.fleet_state.capacity = self.shared.capacity.of(&fleet);
-        self.save();
         let complaint = completed.error().map(str::to_owned);
         let is_new = match (&completed, &complaint) {
             (Completed::Provision { outcome: ProvisionOutcome::Failed(_), .. }, Some(why)) => {
@@ -178,12 +188,19 @@ impl FleetLoop {
         };
         let is_new = is_news.unwrap_or(is_new);
         report::ended(&fleet.name, &name, &completed, is_new, self.tick);
-        let complaints = &mut self.reported.complaints;
-        complaints.retain(|runner, _| self.fleet_state.runners.contains(runner));
         if let Some(why) = complaint {
-            complaints.insert(name, why.clone());
+            self.reported.complaints.insert(name, why.clone());
             self.reported.failed.push(why);
         }
+        self.operations.posted_at.get_or_insert_with(|| Instant::now() + TOGETHER);
+    }
+
+    /// Saves and posts what ended since the last time.
+    pub(super) fn post_ended(&mut self) {
+        self.operations.posted_at = None;
+        self.fleet_state.capacity = self.shared.capacity.of(&self.config.fleet);
+        self.save();
+        self.reported.complaints.retain(|runner, _| self.fleet_state.runners.contains(runner));
         self.post_runners();
     }
 
@@ -191,6 +208,9 @@ impl FleetLoop {
     pub(super) async fn settle(&mut self) {
         while let Some(done) = self.operations.tasks.join_next().await {
             self.ended(done);
+        }
+        if self.operations.posted_at.is_some() {
+            self.post_ended();
         }
     }
 }

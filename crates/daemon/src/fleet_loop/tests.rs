@@ -21,6 +21,7 @@ use crate::state::StateDir;
 use crate::status_store::StatusStore;
 use crate::triggers::TriggerRouter;
 
+mod bursts;
 mod removals;
 mod triggers;
 
@@ -236,7 +237,11 @@ async fn a_plan_knows_what_is_under_way_and_what_to_warn_about() {
     wait(7).await;
     ci.last_look.slowed = Some(azlin_fleet::observe::SlowedPolling {
         every: Duration::from_secs(300),
-        budget: azlin_fleet::model::Budget { limit: 10, remaining: 1, reset: fixture.context.now() },
+        by: azlin_fleet::observe::SlowedBy::Budget(azlin_fleet::model::Budget {
+            limit: 10,
+            remaining: 1,
+            reset: fixture.context.now(),
+        }),
     });
     poll(&mut ci, Poll::Queue).await;
     let seen = ci.last_look.seen.as_ref().expect("it has looked");

@@ -1,5 +1,5 @@
-//! `GET /healthz`: whether every fleet ticks. `GET /readyz`: whether each fleet has ticked, so that the
-//! status is complete. `GET /metrics`: counters and gauges.
+//! `GET /healthz`: whether every fleet ticks. `GET /readyz`: whether each fleet has ticked. Where so many fleets start that
+//! their first looks take turns, one that waits for its turn counts as well. `GET /metrics`: counters and gauges.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use azlin_fleet::model::{PoolName, elapsed};
 use tokio_util::sync::CancellationToken;
 
 use crate::context::DaemonContext;
+use crate::first_looks::FirstLooks;
 use crate::fleet_set::Fleets;
 use crate::metrics;
 use crate::status_store::StatusStore;
@@ -22,7 +23,9 @@ pub(crate) struct Health {
     pub(crate) context: DaemonContext,
     /// The fleets that should tick.
     pub(crate) fleets: Fleets,
-    /// How old a fleet's last tick may be.
+    /// The fleets that have not looked yet.
+    pub(crate) first_looks: FirstLooks,
+    /// How old a fleet's last tick may be when it had to tick at each poll; while polls are rarer it may be as much older.
     pub(crate) patience: Duration,
     /// Cancelled when the daemon stops.
     pub(crate) stop: CancellationToken,
@@ -38,8 +41,12 @@ impl Health {
     pub(super) fn answer(&self) -> (StatusCode, String) {
         let now = self.context.now();
         let (statuses, fleets) = (self.status_store.read().fleets, self.fleets.now());
-        let ticks = |name: &&PoolName| {
-            statuses.get(*name).is_some_and(|status| elapsed(status.at, now) <= self.patience)
+        let ticks = |name: &&PoolName| match statuses.get(*name) {
+            // The last tick said when the next poll is due.
+            Some(status) => {
+                elapsed(status.next_poll.unwrap_or(status.at).max(status.at), now) <= self.patience
+            }
+            None => self.first_looks.excuse(name, self.patience),
         };
         let (all, fresh) = (fleets.len(), fleets.names().filter(ticks).count());
         let body = serde_json::json!({ "fleets": all, "fleets_ticking": fresh });
@@ -50,7 +57,10 @@ impl Health {
     /// makes it no less ready: webhooks still arrive, and the body says how many fleets were seen whole.
     pub(super) fn is_ready(&self) -> (StatusCode, String) {
         let (statuses, fleets) = (self.status_store.read().fleets, self.fleets.now());
-        let (all, seen) = (fleets.len(), fleets.names().filter(|name| statuses.contains_key(*name)).count());
+        let is_seen = |name: &&PoolName| statuses.contains_key(*name);
+        let (all, seen) = (fleets.len(), fleets.names().filter(is_seen).count());
+        let unseen = fleets.names().filter(|name| !is_seen(name));
+        let waits = unseen.filter(|name| self.first_looks.excuse(name, self.patience)).count();
         let is_stopping = self.stop.is_cancelled();
         let is_known = |name: &&PoolName| {
             statuses.get(*name).is_some_and(|status| status.jobs_known && status.runners_known)
@@ -59,7 +69,7 @@ impl Health {
         let body = serde_json::json!({
             "fleets": all, "fleets_seen": seen, "fleets_known": known, "stopping": is_stopping,
         });
-        (status(seen == all && !is_stopping), format!("{body}\n"))
+        (status(seen + waits == all && !is_stopping), format!("{body}\n"))
     }
 }
 

@@ -32,7 +32,12 @@ async fn vm_in(fixture: &CloudFixture, fleet: &Fleet, group: &str) -> RunnerName
         tokio_util::sync::CancellationToken::new(),
     );
     let name = RunnerName::new(&fleet.name, fixture.context.now(), (fixture.context.random)());
-    let wanted = RunnerRequest { name: name.clone(), replaces: None, offerings: there.vm.offerings(false) };
+    let wanted = RunnerRequest {
+        name: name.clone(),
+        is_resumed: false,
+        replaces: None,
+        offerings: there.vm.offerings(false),
+    };
     lifecycle.provision(&there, &wanted).await;
     name
 }

@@ -147,8 +147,9 @@ impl VmLists {
     async fn learn_failures(&self, group: &ResourceGroup, vms: &mut [Vm]) {
         let has_failed = |vm: &Vm| vm.provisioning == ProvisioningState::Failed;
         let known = || self.failures.lock();
-        let is_listed = |name: &str| vms.iter().any(|vm| vm.name == name && has_failed(vm));
-        known().retain(|(of, name), _| of != group || is_listed(name));
+        let listed: BTreeSet<&str> =
+            vms.iter().filter(|vm| has_failed(vm)).map(|vm| vm.name.as_str()).collect();
+        known().retain(|(of, name), _| of != group || listed.contains(name.as_str()));
         let asked = vms.iter_mut().filter(|vm| has_failed(vm)).map(|vm| async {
             let key = (group.clone(), vm.name.clone());
             let before = known().get(&key).cloned();

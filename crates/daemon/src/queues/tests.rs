@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::model::{JobStatus, RunnerName};
+use azlin_fleet::model::{JobStatus, RunId, RunnerName};
 use azlin_fleet::observe::QueueMetrics;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,8 @@ fn org(repositories: &str) -> Fleet {
 /// The fleet's queues, freshly read.
 async fn read(fixture: &CloudFixture, queues: &JobQueues, fleet: &Fleet) -> FleetQueue {
     sleep(Duration::from_secs(1)).await;
-    queues.of(fleet, &Fleets::new([fleet.clone()]), &fixture.context, |_| Instant::now()).await
+    let now = |_: &RepoSlug| ReadSince { whole: Instant::now(), runs: BTreeMap::new() };
+    queues.of(fleet, &Fleets::new([fleet.clone()]), &fixture.context, now).await
 }
 
 fn pending(queue: &FleetQueue, fleet: &Fleet, fixture: &CloudFixture) -> Seen<u32> {
@@ -113,7 +114,12 @@ async fn it_is_known_which_runner_works_on_which_job() {
     let (fixture, queues, fleet) = (CloudFixture::new(""), JobQueues::default(), org("'r', 'other'"));
     let lifecycle = RunnerLifecycle::new(fixture.context.clone(), Arc::default(), CancellationToken::new());
     let name = RunnerName::new(&fleet.name, fixture.context.now(), 1);
-    let wanted = RunnerRequest { name: name.clone(), replaces: None, offerings: fleet.vm.offerings(false) };
+    let wanted = RunnerRequest {
+        name: name.clone(),
+        is_resumed: false,
+        replaces: None,
+        offerings: fleet.vm.offerings(false),
+    };
     lifecycle.provision(&fleet, &wanted).await;
     fixture.submit("o/r");
     assert!(read(&fixture, &queues, &fleet).await.working().is_empty(), "no runner does");
@@ -161,5 +167,33 @@ async fn a_job_that_nobody_took_for_a_day_is_left_out() {
         sleep(Duration::from_secs(wait)).await;
         let queue = read(&fixture, &queues, &fleet).await;
         assert_eq!(pending(&queue, &fleet, &fixture), Ok(expected), "after {wait} s more");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_is_read_as_a_whole_or_only_the_runs_that_have_to_be_newer() {
+    let kept = KeptQueues::<u8, String>::default();
+    let (began, seconds) = (Instant::now(), Duration::from_secs);
+    let at = |second: u64| began + seconds(second);
+    let read = async |whole: u64, runs: &[(u64, u64)]| {
+        let runs = runs.iter().map(|(run, second)| (RunId(*run), at(*second))).collect();
+        let since = ReadSince { whole: at(whole), runs };
+        let said = kept.get(1, &since, async |part| match part {
+            ReadPart::Whole => format!("whole at {}", began.elapsed().as_secs()),
+            ReadPart::Runs(runs) => format!("runs {runs:?} at {}", began.elapsed().as_secs()),
+        });
+        said.await.to_string()
+    };
+    for (situation, second, whole, runs, expected) in [
+        ("never read", 1, 0, &[(7, 1)][..], "whole at 1"),
+        ("nothing is newer", 2, 0, &[(7, 1)][..], "whole at 1"),
+        ("one run is", 3, 0, &[(7, 3), (8, 1)][..], "runs {RunId(7)} at 3"),
+        ("it was read since", 4, 1, &[(7, 3)][..], "runs {RunId(7)} at 3"),
+        ("another one is", 5, 1, &[(7, 3), (8, 5)][..], "runs {RunId(8)} at 5"),
+        ("the whole has to be newer", 6, 2, &[(7, 6)][..], "whole at 6"),
+        ("which says all", 7, 2, &[(7, 6), (8, 5)][..], "whole at 6"),
+    ] {
+        tokio::time::sleep_until(at(second)).await;
+        assert_eq!(read(whole, runs).await, expected, "{situation}");
     }
 }

@@ -45,7 +45,12 @@ impl RunningDaemon {
         let status_file =
             status_file.map(|file| tokio::spawn(file.keep(store.clone(), own.clone(), context.clone())));
         let supervisor = service.supervisor.clone();
-        let supervisor = tokio::spawn(supervisor.keep(store.clone(), fleets.clone(), daemon.liveness()));
+        let supervisor = tokio::spawn(supervisor.keep(
+            store.clone(),
+            fleets.clone(),
+            daemon.first_looks(),
+            daemon.liveness(),
+        ));
         let operators =
             daemon.operators_listener(own.clone(), config.poll_queue * 3 + GRACE, config.hosts.clone());
         let github = WebhookHandler::new(endpoints.webhook.clone(), daemon.trigger_router(), store);

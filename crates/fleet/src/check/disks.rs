@@ -31,9 +31,8 @@ fn size(vm: &VmConfig, image: Option<&ImageFacts>) -> Option<u32> {
     vm.os_disk_size_gb.or(image?.disk_size_gb)
 }
 
-/// Why the fleet's ephemeral OS disk does not fit on hosts of a size, and what to do; `None` if it may fit.
-pub(super) fn too_large(fleet: &Fleet, on: &Size, image: Option<&ImageFacts>) -> Option<(String, String)> {
-    let vm = &fleet.vm;
+/// Why an ephemeral OS disk does not fit on hosts of a size, and what to do; `None` if it may fit.
+pub(super) fn too_large(vm: &VmConfig, on: &Size, image: Option<&ImageFacts>) -> Option<(String, String)> {
     let (disk, place) = (size(vm, image)?, on.local_disk?);
     let guest_state = if vm.trusted_launch { GUEST_STATE } else { 0 };
     let room = place.gib.saturating_sub(guest_state);

@@ -1,6 +1,7 @@
 //! The facts that `check` found, each one once even if several fleets share it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::config::VmConfig;
 use crate::model::{
@@ -65,6 +66,8 @@ pub struct GitHubFacts {
     pub credential: Found<Credential>,
     /// The rate limit.
     pub budget: Found<Option<RateBudget>>,
+    /// How often queues are polled, by the configuration.
+    pub poll: Duration,
     /// The scopes of runners. Empty if the token is refused.
     pub scopes: BTreeMap<Scope, ScopeFacts>,
     /// The repositories whose queues the fleets of organisations and enterprises follow.

@@ -1,6 +1,7 @@
 //! A small account without problems, for tests that take one thing away.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::*;
 use crate::fixture::Scene;
@@ -104,6 +105,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
         bad_files: Vec::new(),
         credentials: BTreeMap::default(),
         github: Some(Ok(GitHubFacts {
+            poll: Duration::from_secs(60),
             credential: Ok(credential),
             budget: Ok(Some(RateBudget { limit: 5000, remaining: 4000, reset })),
             scopes: [(fleet.scope.clone(), scope)].into(),

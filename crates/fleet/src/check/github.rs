@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::carried::carried;
 use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts, SignInError};
 use super::{About, Finding, Notes, State, runner_group};
 use crate::config::Fleet;
@@ -69,7 +70,12 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
         }
     }
     match &facts.budget {
-        Ok(found) => budget(notes, found.as_ref(), now),
+        Ok(found) => {
+            budget(notes, found.as_ref(), now);
+            if let Some(RateBudget { limit, .. }) = found {
+                carried(notes, fleets, facts, *limit);
+            }
+        }
         Err(error) => notes.failed(State::Unknown, "rate limit", error),
     }
     let kind = facts.credential.as_ref().map_or(TokenKind::Unknown, |credential| credential.kind);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::facts::{AzureFacts, PlaceFacts, place_key};
-use super::{Notes, State, disks};
+use super::size_facts::{self, Unusable};
+use super::{Notes, State};
 use crate::config::Fleet;
 use crate::model::Vm;
 use crate::ports::preflight::{ImageFacts, Size, Usage};
@@ -27,7 +28,7 @@ pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts, image:
         let what = format!("size {name}");
         match &found[name.as_str()] {
             Ok(size) => notes.ok(&what, format!("{} vCPUs", size.vcpus)),
-            Err(Unusable { why, cure }) => {
+            Err(Unusable { why, cure, .. }) => {
                 let state = if none_is_usable { State::Problem } else { State::Warning };
                 let another = "az vm list-skus --location LOCATION --resource-type virtualMachines lists others: name one \
                                of them in sizes";
@@ -47,25 +48,6 @@ pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts, image:
     }
 }
 
-/// Why a fleet cannot use a size.
-struct Unusable {
-    why: String,
-    /// What to do, if another size is not the only way.
-    cure: Option<String>,
-}
-
-impl From<String> for Unusable {
-    fn from(why: String) -> Self {
-        Unusable { why, cure: None }
-    }
-}
-
-impl Unusable {
-    fn unless(why: &str, cure: &str) -> Self {
-        Unusable { why: why.to_owned(), cure: Some(format!("{cure}, or name another size")) }
-    }
-}
-
 /// The size, or why the fleet cannot use it.
 fn usable<'s>(
     fleet: &Fleet,
@@ -74,51 +56,12 @@ fn usable<'s>(
     image: Option<&ImageFacts>,
 ) -> Result<&'s Size, Unusable> {
     let vm = &fleet.vm;
-    let size = sizes.iter().find(|size| size.name.eq_ignore_ascii_case(name));
-    let size = size.ok_or_else(|| format!("there is no such size in {}", vm.location))?;
-    if let Some(why) = &size.restricted {
-        return Err(format!("the subscription may not use it in {}: {why}", vm.location).into());
-    }
-    if let Some(other) = size.architecture.filter(|other| *other != vm.architecture()) {
-        return Err(format!("its processor is {}, which is not that of the fleet", other.label()).into());
-    }
+    let size = size_facts::find(name, &vm.location, sizes)?;
     let is_in = |zone: &&String| size.zones.contains(zone) && !size.restricted_zones.contains(zone);
     if !vm.zones.is_empty() && !vm.zones.iter().any(|zone| is_in(&zone)) {
-        return Err(format!("it is not to be had in zone {}", vm.zones.join(" or ")).into());
+        return Err(Unusable::size(format!("it is not to be had in zone {}", vm.zones.join(" or "))));
     }
-    if vm.ephemeral_os_disk && size.ephemeral_os_disk == Some(false) {
-        return Err("it has no place for an ephemeral OS disk".to_owned().into());
-    }
-    if vm.spot.is_some() && size.spot == Some(false) {
-        return Err("there are no spot VMs of it".to_owned().into());
-    }
-    let generation = image.and_then(|image| image.generation.as_ref());
-    if let Some(generation) = generation.filter(|_| !size.generations.is_empty())
-        && !size.generations.contains(generation)
-    {
-        return Err(format!("images of generation {generation} do not boot on it").into());
-    }
-    if let Some((why, cure)) = disks::too_large(fleet, size, image) {
-        return Err(Unusable { why, cure: Some(cure) });
-    }
-    let takes_nvme = |controllers: &[String]| controllers.iter().any(|one| one.eq_ignore_ascii_case("NVMe"));
-    let controllers = image.map_or(&[][..], |image| &image.disk_controllers);
-    if matches!(size.disk_controllers.as_slice(), [only] if only.eq_ignore_ascii_case("NVMe"))
-        && !controllers.is_empty()
-        && !takes_nvme(controllers)
-    {
-        let why = "its disks are attached by NVMe alone, which the image does not support";
-        return Err(Unusable::unless(why, "name an image with NVMe among its disk controllers"));
-    }
-    if vm.accelerated_networking && size.accelerated_networking == Some(false) {
-        return Err(Unusable::unless(
-            "it has no accelerated networking",
-            "set accelerated_networking = false",
-        ));
-    }
-    if vm.trusted_launch && size.trusted_launch == Some(false) {
-        return Err(Unusable::unless("it has no trusted launch", "set trusted_launch = false"));
-    }
+    size_facts::fits(vm, vm.spot.is_some(), size, image)?;
     Ok(size)
 }
 

@@ -1,5 +1,6 @@
 //! What will change a decision, and when.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -40,12 +41,15 @@ pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
     }
     let try_again = fleet_state.failures.wait_left(view.now).and_then(|left| after(view.now, left));
     at(try_again, "starts are tried again after those that failed".to_owned());
-    let is_removed = |name: &RunnerName| {
-        plan.actions
-            .iter()
-            .any(|action| matches!(action, Action::Destroy(destroy) if destroy.runner == *name))
-    };
-    for runner in plan.runners.iter().filter(|runner| !is_removed(&runner.runner_name)) {
+    let removed: BTreeSet<&RunnerName> = plan
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Destroy(destroy) => Some(&destroy.runner),
+            Action::Provision { .. } | Action::Install(_) => None,
+        })
+        .collect();
+    for runner in plan.runners.iter().filter(|runner| !removed.contains(&runner.runner_name)) {
         let name = &runner.runner_name;
         let offline = fleet_state.runners.get(name).and_then(|known| known.offline_since);
         match (&runner.status, offline) {

@@ -126,7 +126,7 @@ impl ActionReason<'_> {
         match self {
             ActionReason::Start(StartReason::Scaling(reason))
             | ActionReason::Drain(DrainReason::Surplus(reason)) => Some(reason),
-            ActionReason::Start(StartReason::Replacement { .. })
+            ActionReason::Start(StartReason::Replacement { .. } | StartReason::Interrupted { .. })
             | ActionReason::Install
             | ActionReason::Drain(_) => None,
         }

@@ -1,6 +1,6 @@
 //! What GitHub's webhook reports of a job.
 
-use crate::model::{JobId, RepoId, RepoSlug};
+use crate::model::{JobId, RepoId, RepoSlug, RunId};
 
 /// What GitHub's webhook reports of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct JobEvent {
     pub repo: RepoSlug,
     /// The repository's id, if the event names it.
     pub repo_id: Option<RepoId>,
+    /// The workflow run that the job is part of, if the event names it.
+    pub run: Option<RunId>,
     /// GitHub's id of the job.
     pub job: JobId,
     /// The labels that the job asks of a runner.

@@ -195,6 +195,18 @@ impl Completed {
 }
 
 impl ProvisionOutcome {
+    /// Whether the start made no VM, and makes none later.
+    pub fn made_no_vm(&self) -> bool {
+        match self {
+            ProvisionOutcome::NoCapacity(_)
+            | ProvisionOutcome::LeftAlone(_)
+            | ProvisionOutcome::Failed(_) => true,
+            ProvisionOutcome::Started | ProvisionOutcome::Bootstrap(_) | ProvisionOutcome::Unclear(_) => {
+                false
+            }
+        }
+    }
+
     fn as_str(&self) -> &'static str {
         match self {
             ProvisionOutcome::Started => "started",

@@ -186,6 +186,11 @@ pub enum StartReason {
         /// Why that runner is outdated.
         why: Outdated,
     },
+    /// Its start was interrupted, and is resumed under its own name.
+    Interrupted {
+        /// The runner.
+        runner: RunnerName,
+    },
 }
 
 /// Why an idle runner is replaced.
@@ -331,6 +336,9 @@ impl fmt::Display for StartReason {
         match self {
             StartReason::Scaling(reason) => reason.fmt(f),
             StartReason::Replacement { old, why } => write!(f, "to take the place of {old}: {why}"),
+            StartReason::Interrupted { .. } => {
+                f.write_str("its start was interrupted, and is resumed under its own name")
+            }
         }
     }
 }

@@ -85,6 +85,12 @@ impl RunnerGroup {
         is_refused.then(|| self.refusal(GroupLimit::OtherWorkflow))
     }
 
+    /// Whether what is known of a repository and its runs is too little to say whether it refuses them.
+    pub fn needs_more(&self, today: Option<&RunRepository>, knows_workflows: bool) -> bool {
+        let asks_for_public = !self.allows_public || self.repositories == GroupRepositories::Private;
+        asks_for_public && today.is_none() || self.workflows.is_some() && !knows_workflows
+    }
+
     fn refusal(&self, refused: GroupLimit) -> GroupRefusal {
         GroupRefusal { group: self.name.clone(), refused }
     }

@@ -7,10 +7,10 @@
 //! | due | what a trigger names | everything else |
 //! |---|---|---|
 //! | a poll | not older than the event, nor than a tenth of the poll interval | a tenth of the poll interval |
-//! | triggers alone | not older than the event | as it was read with the lists, up to two minutes ago |
+//! | triggers alone | not older than the event | as it was read last: lists up to two minutes ago, queues a poll |
 //!
 //! Lists are read at any age when one of them is missing, or when they may not show yet what the daemon itself has
-//! changed. Every queue is read with them, since what a list shows is compared with what the queues show.
+//! changed. A trigger names runs of a queue: then only the jobs of these are read, and the rest serves as it was.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-use crate::model::{RepoSlug, elapsed};
+use crate::model::{RepoSlug, RunId, elapsed};
 use crate::observe::{ReadScope, list_lag};
 
 /// A poll reads what is older than this part of its interval. Fleets poll at the same moment, so what one of them has
@@ -99,6 +99,7 @@ pub struct MaxAges {
     /// Whether power states are read with the lists.
     pub power: bool,
     queues: BTreeMap<RepoSlug, Duration>,
+    runs: BTreeMap<RepoSlug, BTreeMap<RunId, Duration>>,
     other_queues: Option<Duration>,
     shared_out: Option<Duration>,
 }
@@ -113,11 +114,17 @@ impl Freshness<'_> {
         let rest = (!lists_serve).then(|| self.interval / PARTS_OF_POLL);
         let at_most = |age: Duration| rest.map_or(age, |rest| rest.min(age));
         let named = self.triggered.repos.iter().map(|(repo, at)| (repo.clone(), at_most(age(*at))));
+        let of_repo =
+            |runs: &BTreeMap<RunId, Duration>| runs.iter().map(|(run, at)| (*run, age(*at))).collect();
+        let runs = self.triggered.runs.iter().map(|(repo, runs)| (repo.clone(), of_repo(runs)));
+        // What a list shows is compared with what the queues show.
+        let with_lists = if self.poll.is_some() { rest } else { rest.map(|_| self.interval) };
         MaxAges {
             lists: rest.map(|rest| lists_named.map_or(rest, at_most)),
             power: self.poll == Some(Poll::Health),
             queues: named.collect(),
-            other_queues: rest,
+            runs: runs.collect(),
+            other_queues: with_lists,
             shared_out: self.shared_out,
         }
     }
@@ -125,7 +132,7 @@ impl Freshness<'_> {
     /// Whether a repository's queue was asked for, and not only read along with the lists. Only then does it say
     /// whether a job that a trigger named is shown.
     pub fn asks_for(&self, repo: &RepoSlug) -> bool {
-        self.poll.is_some() || self.triggered.repos.contains_key(repo)
+        self.poll.is_some() || self.triggered.names(repo)
     }
 }
 
@@ -137,7 +144,12 @@ impl MaxAges {
         Freshness { poll: Some(poll), interval, triggered, lists: None, shared_out, now }.max_ages()
     }
 
-    /// How old a repository's queue may be; `None`: any age.
+    /// How old the jobs of these runs may be.
+    pub fn runs(&self, repo: &RepoSlug) -> impl Iterator<Item = (RunId, Duration)> {
+        self.runs.get(repo).into_iter().flatten().map(|(run, age)| (*run, *age))
+    }
+
+    /// How old a repository's queue may be as a whole; `None`: any age.
     pub fn queue(&self, repo: &RepoSlug) -> Option<Duration> {
         let age = self.queues.get(repo).copied().or(self.other_queues);
         age.into_iter().chain(self.shared_out).min()

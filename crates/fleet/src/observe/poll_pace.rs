@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Budget, elapsed, in_words};
+use crate::model::{Budget, Carried, elapsed, in_words};
 
 /// How many polls at one pace show what that pace costs.
 const POLLS: usize = 2;
@@ -32,13 +32,25 @@ pub struct PollPacer {
 pub struct SlowedPolling {
     /// The time between two polls.
     pub every: Duration,
-    /// What is left of the rate limit.
-    pub budget: Budget,
+    /// Why.
+    pub by: SlowedBy,
+}
+
+/// Why polls are rarer than the configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SlowedBy {
+    /// What is left of the rate limit would not last.
+    Budget(Budget),
+    /// There are more repositories than GitHub's limit for a minute allows.
+    Repositories(Carried),
 }
 
 impl std::fmt::Display for SlowedPolling {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Budget { limit, remaining, reset } = self.budget;
+        let Budget { limit, remaining, reset } = match &self.by {
+            SlowedBy::Budget(budget) => *budget,
+            SlowedBy::Repositories(carried) => return carried.fmt(f),
+        };
         write!(
             f,
             "GitHub's budget is short ({remaining} of {limit} requests left until {}), so the queue is looked at every {}",
@@ -83,7 +95,7 @@ impl PollPacer {
         // Ticks are on a grid, so a fraction counts as a whole one.
         let polls = stretch.ceil();
         let every = poll.mul_f64(polls).min(left.max(poll));
-        (polls > 1.0).then_some(SlowedPolling { every, budget })
+        (polls > 1.0).then_some(SlowedPolling { every, by: SlowedBy::Budget(budget) })
     }
 
     /// The factor from now on, when enough polls were seen.

@@ -35,6 +35,7 @@ impl OrphanAges {
         let of_group = group.to_string().to_ascii_lowercase();
         self.0.retain(|key, _| key.0 != of_group || keys.contains(key));
         let fleets: Vec<&Fleet> = fleets.into_iter().collect();
+        let vms: BTreeSet<String> = vms.iter().map(|vm| vm.name.to_ascii_lowercase()).collect();
         let due = |orphan: &'a Orphan| {
             let made_by = |fleet: &&'f Fleet| Some((*fleet, orphan.runner(&fleet.name)?));
             let (fleet, runner) = fleets.iter().find_map(made_by)?;
@@ -43,8 +44,7 @@ impl OrphanAges {
                 // Its name alone speaks for it, so it must be where the fleet's VMs are.
                 None => (fleet.vm.group.to_string().eq_ignore_ascii_case(&of_group), runner.created_at()),
             };
-            let has_vm = vms.iter().any(|vm| vm.name.eq_ignore_ascii_case(runner.as_str()));
-            if !is_ours || has_vm {
+            if !is_ours || vms.contains(&runner.as_str().to_ascii_lowercase()) {
                 self.0.remove(&orphan.key());
                 return None;
             }

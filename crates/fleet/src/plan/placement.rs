@@ -52,9 +52,13 @@ impl Placement {
         !self.spot_first.is_empty()
     }
 
-    /// Where the next VM is requested. `others` says of each other VM whether it is a spot VM.
-    pub(crate) fn offerings(&self, fleet: &Fleet, others: impl Iterator<Item = bool>) -> Vec<Offering> {
-        if is_next_spot(&fleet.vm, others) { self.spot_first.clone() } else { self.regular_first.clone() }
+    /// Where the next VM is requested, which then counts as one of the fleet's.
+    pub(crate) fn offerings(&self, fleet: &Fleet, vms: &mut SpotCount) -> Vec<Offering> {
+        let next = if vms.is_next_spot(&fleet.vm) { &self.spot_first } else { &self.regular_first };
+        if let Some(first) = next.first() {
+            vms.add(first.spot);
+        }
+        next.clone()
     }
 
     /// That there is no capacity anywhere, if so. What is closed for hours is none of it: `closed` says that.
@@ -67,6 +71,32 @@ impl Placement {
         let until = waiting().map(|(_, unavailable)| unavailable.until).min()?;
         let (offering, why, more) = (offering.clone(), unavailable.why.clone(), self.unavailable.len() - 1);
         Some(NoCapacity { offering, more, why, until })
+    }
+}
+
+/// How many VMs a fleet has or asks for, and how many of them are spot VMs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SpotCount {
+    all: u32,
+    spot: u32,
+}
+
+impl SpotCount {
+    /// Counts VMs, each by whether it is a spot VM.
+    pub(crate) fn of(vms: impl IntoIterator<Item = bool>) -> Self {
+        let mut count = SpotCount::default();
+        vms.into_iter().for_each(|is_spot| count.add(is_spot));
+        count
+    }
+
+    fn add(&mut self, is_spot: bool) {
+        self.all += 1;
+        self.spot += u32::from(is_spot);
+    }
+
+    /// Whether the next VM should be a spot VM, so that the configured share is kept.
+    fn is_next_spot(self, vm: &VmConfig) -> bool {
+        vm.spot.is_some() && self.spot * 100 < vm.spot_share * (self.all + 1)
     }
 }
 
@@ -93,15 +123,6 @@ impl fmt::Display for NoCapacity {
         }
         write!(f, ": {}", self.why)
     }
-}
-
-/// Whether the next VM should be a spot VM, so that the configured share is kept.
-fn is_next_spot(vm: &VmConfig, others: impl Iterator<Item = bool>) -> bool {
-    if vm.spot.is_none() {
-        return false;
-    }
-    let (all, spot) = others.fold((0_u32, 0_u32), |(all, spot), is| (all + 1, spot + u32::from(is)));
-    spot * 100 < vm.spot_share * (all + 1)
 }
 
 #[cfg(test)]

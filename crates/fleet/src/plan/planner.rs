@@ -20,7 +20,7 @@ use crate::model::{
 use crate::observe::{Demand, Snapshot, list_lag, unknown_demand};
 use crate::plan::{
     Basis, LeftAlone, Load, NoCapacity, NotRemovable, Observed, Placement, Reason, Remark, Rotation,
-    RotationStep, Scaling, ScalingDecision, Timing, inventory, proof, scale,
+    RotationStep, Scaling, ScalingDecision, SpotCount, Timing, inventory, is_interrupted, proof, scale,
 };
 use crate::seeded_bug;
 use crate::state::{ClosedPlace, FleetState};
@@ -70,7 +70,6 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
     let found = inventory(fleet, &observed, fleet_state, now);
     let rotation = Rotation::of(fleet, &found, &seen.in_flight, fleet_state, now);
     let placement = Placement::of(fleet, &fleet_state.capacity, fleet_state.failures.count, now);
-    let actions = Vec::new();
     let mut builder = PlanBuilder {
         fleet,
         seen,
@@ -79,16 +78,23 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
         runners: &found,
         rotation: &rotation,
         placement: &placement,
-        actions,
+        headroom: headroom(fleet, &found),
+        vms: SpotCount::of(vms.values().map(|vm| vm.spot)),
+        actions: Vec::new(),
+        removed: BTreeSet::new(),
     };
 
     builder.remove_what_drains();
     builder.finish_rotations();
     let Scaling { action, reason } = builder.decide(&demand);
     let may_start = fleet_state.failures.wait_left(now).is_none() && placement.is_somewhere();
+    // Where only a person can help, one try shows whether it is fixed.
+    let is_probe = fleet_state.failures.is_stopped() || placement.is_nowhere;
+    let tries = if is_probe { 1 } else { usize::MAX };
+    let resumed = if may_start { builder.resume(&reason, tries) } else { 0 };
     let before = builder.actions.len();
     match action {
-        ScalingAction::ScaleUp if may_start => builder.add(&reason),
+        ScalingAction::ScaleUp if may_start => builder.add(&reason, tries - resumed),
         ScalingAction::ScaleDown => builder.remove_surplus(&reason),
         // A runner that works is not given up where its replacement would be refused.
         ScalingAction::Maintain if may_start && !placement.is_nowhere => builder.rotate(&reason),
@@ -96,7 +102,7 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
     }
     let scales = action != ScalingAction::Maintain && builder.actions.len() > before;
     let added = builder.actions.len() - before;
-    let lacks_room = demand.metrics.pending_jobs > 0 && builder.headroom() <= added;
+    let lacks_room = demand.metrics.pending_jobs > 0 && builder.headroom <= added;
     builder.install();
     builder.kill();
     let (no_room, left_alone) = (placement.none(), builder.left_alone());
@@ -150,7 +156,19 @@ fn hold(demand: Demand, why: &str) -> Plan {
     }
 }
 
-/// A plan in the making.
+/// How many more VMs there may be.
+fn headroom(fleet: &Fleet, runners: &[EphemeralRunner]) -> usize {
+    let taking_room = || runners.iter().filter(|runner| runner.takes_room());
+    let there = seeded_bug!(
+        BusyNotCounted,
+        taking_room().count(),
+        taking_room().filter(|runner| !runner.is_busy()).count(),
+    );
+    (fleet.scaling.max_runners as usize).saturating_sub(there)
+}
+
+/// A plan in the making. What each action needs is counted once: a fleet may have thousands of runners, and as many
+/// actions.
 struct PlanBuilder<'a> {
     fleet: &'a Fleet,
     seen: &'a Snapshot,
@@ -159,7 +177,13 @@ struct PlanBuilder<'a> {
     runners: &'a [EphemeralRunner],
     rotation: &'a Rotation<'a>,
     placement: &'a Placement,
+    /// How many more VMs there may be before any action.
+    headroom: usize,
+    /// The VMs that there are, and those that the actions so far ask for.
+    vms: SpotCount,
     actions: Vec<Action>,
+    /// The runners that actions remove.
+    removed: BTreeSet<&'a RunnerName>,
 }
 
 impl<'a> PlanBuilder<'a> {
@@ -235,34 +259,40 @@ impl<'a> PlanBuilder<'a> {
         })
     }
 
-    /// How many more VMs there may be.
-    fn headroom(&self) -> usize {
-        let taking_room = || self.runners.iter().filter(|runner| runner.takes_room());
-        let there = seeded_bug!(
-            BusyNotCounted,
-            taking_room().count(),
-            taking_room().filter(|runner| !runner.is_busy()).count(),
-        );
-        (self.fleet.scaling.max_runners as usize).saturating_sub(there)
+    /// Resumes starts that were interrupted, as far as the fleet needs the runners; returns how many. They count as
+    /// available already.
+    fn resume(&mut self, why: &ScalingReason, tries: usize) -> usize {
+        if !self.fleet.enabled {
+            return 0;
+        }
+        let surplus = why.available.saturating_sub(why.target) as usize;
+        let is_interrupted = |runner: &&EphemeralRunner| {
+            is_interrupted(self.fleet, runner, &self.seen.in_flight, self.fleet_state, self.now)
+        };
+        let interrupted: Vec<&RunnerName> = self
+            .runners
+            .iter()
+            .filter(is_interrupted)
+            .map(|runner| &runner.runner_name)
+            .skip(surplus)
+            .take(tries)
+            .collect();
+        for runner in &interrupted {
+            let replaces = self.fleet_state.runners.get(runner).and_then(|known| known.replaces.clone());
+            self.provision(replaces, StartReason::Interrupted { runner: (*runner).clone() });
+        }
+        interrupted.len()
     }
 
-    fn add(&mut self, why: &ScalingReason) {
+    fn add(&mut self, why: &ScalingReason, tries: usize) {
         let wanted = why.target.saturating_sub(why.available) as usize;
-        // Where only a person can help, one try shows whether it is fixed.
-        let is_probe = self.fleet_state.failures.is_stopped() || self.placement.is_nowhere;
-        let tries = if is_probe { 1 } else { wanted };
-        for _ in 0..wanted.min(tries).min(self.headroom()) {
+        for _ in 0..wanted.min(tries).min(self.headroom) {
             self.provision(None, StartReason::Scaling(why.clone()));
         }
     }
 
     fn provision(&mut self, replaces: Option<RunnerName>, reason: StartReason) {
-        let vms = self.seen.vms.as_ref().into_iter().flatten().map(|(_, vm)| vm.spot);
-        let planned = self.actions.iter().filter_map(|action| match action {
-            Action::Provision { offerings, .. } => Some(offerings.first()?.spot),
-            Action::Install(_) | Action::Destroy(_) => None,
-        });
-        let offerings = self.placement.offerings(self.fleet, vms.chain(planned));
+        let offerings = self.placement.offerings(self.fleet, &mut self.vms);
         self.actions.push(Action::Provision { replaces, offerings, reason });
     }
 
@@ -270,8 +300,8 @@ impl<'a> PlanBuilder<'a> {
     /// then the oldest idle ones.
     fn remove_surplus(&mut self, why: &ScalingReason) {
         let surplus = why.available.saturating_sub(why.target) as usize;
-        let mut candidates: Vec<&EphemeralRunner> = self.candidates().collect();
-        candidates.sort_by_key(|runner| {
+        let mut candidates: Vec<&'a EphemeralRunner> = self.candidates().collect();
+        candidates.sort_by_cached_key(|runner| {
             let is_due = self.rotation.is_due(&runner.runner_name);
             let (coming, age) = match runner.status {
                 Phase::Provisioning { .. } => (true, -runner.created_at.as_second()),
@@ -287,7 +317,7 @@ impl<'a> PlanBuilder<'a> {
                 && !self.seen.working.contains_key(runner.runner_name.as_str())
                 && !self.seen.in_flight.contains_key(&runner.runner_name)
         };
-        let settled: Vec<&EphemeralRunner> =
+        let settled: Vec<&'a EphemeralRunner> =
             candidates.into_iter().filter(is_settled).take(surplus).collect();
         for runner in settled {
             self.destroy(runner, DrainReason::Surplus(why.clone()));
@@ -308,7 +338,7 @@ impl<'a> PlanBuilder<'a> {
             if is_installed
                 || vm.runs_nothing()
                 || self.seen.in_flight.contains_key(name)
-                || self.is_removed(name)
+                || self.removed.contains(name)
             {
                 continue;
             }
@@ -326,17 +356,17 @@ impl<'a> PlanBuilder<'a> {
         if self.fleet.enabled || !self.fleet.kill_running_jobs {
             return;
         }
-        for runner in self.runners {
-            let name = &runner.runner_name;
-            let Some(vm) = &runner.vm else { continue };
+        let is_left = |runner: &&EphemeralRunner| {
             let is_going = matches!(runner.status, Phase::Destroyed);
-            if is_going || self.is_left_for_now(name) {
-                continue;
-            }
-            // Any other removal may wait for an answer of GitHub that never comes.
-            self.actions
-                .retain(|action| !matches!(action, Action::Destroy(destroy) if destroy.runner == *name));
-            let is_ours = vm.tags.github == self.fleet.github;
+            runner.vm.is_some() && !is_going && !self.is_left_for_now(&runner.runner_name)
+        };
+        let left: Vec<&'a EphemeralRunner> = self.runners.iter().filter(is_left).collect();
+        // Any other removal may wait for an answer of GitHub that never comes.
+        let names: BTreeSet<&RunnerName> = left.iter().map(|runner| &runner.runner_name).collect();
+        self.actions
+            .retain(|action| !matches!(action, Action::Destroy(destroy) if names.contains(&destroy.runner)));
+        for runner in left {
+            let is_ours = runner.vm.as_ref().is_some_and(|vm| vm.tags.github == self.fleet.github);
             let id = runner.runner_id;
             let entry = if is_ours { EntryRef::Unlisted(id) } else { EntryRef::Unreachable };
             self.push_destroy(runner, entry, Proof::Waived, DrainReason::Killed);
@@ -349,11 +379,6 @@ impl<'a> PlanBuilder<'a> {
         self.seen.in_flight.contains_key(name) || self.fleet_state.removals.is_held_back(name, self.now)
     }
 
-    fn is_removed(&self, name: &RunnerName) -> bool {
-        let removes = |action: &Action| matches!(action, Action::Destroy(destroy) if destroy.runner == *name);
-        self.actions.iter().any(removes)
-    }
-
     fn rotate(&mut self, why: &ScalingReason) {
         let waits_to_be_removed =
             matches!(why.cause, ScalingCause::Cooldown { .. }) && why.target < why.available;
@@ -362,7 +387,7 @@ impl<'a> PlanBuilder<'a> {
         }
         let rotation = self.rotation;
         let is_calm = self.runners.iter().all(EphemeralRunner::is_online);
-        match rotation.next_step(self.headroom() > 0, is_calm) {
+        match rotation.next_step(self.headroom > 0, is_calm) {
             None => {}
             Some(RotationStep::Start { old, why }) => {
                 let old = old.runner_name.clone();
@@ -401,7 +426,7 @@ impl<'a> PlanBuilder<'a> {
         Some(LeftAlone { first, more: found.count() })
     }
 
-    fn destroy(&mut self, runner: &EphemeralRunner, why: DrainReason) {
+    fn destroy(&mut self, runner: &'a EphemeralRunner, why: DrainReason) {
         if self.is_left_for_now(&runner.runner_name) {
             return;
         }
@@ -418,10 +443,11 @@ impl<'a> PlanBuilder<'a> {
         self.push_destroy(runner, entry, proof, why);
     }
 
-    fn push_destroy(&mut self, runner: &EphemeralRunner, entry: EntryRef, proof: Proof, why: DrainReason) {
+    fn push_destroy(&mut self, runner: &'a EphemeralRunner, entry: EntryRef, proof: Proof, why: DrainReason) {
         let scope = runner.vm.as_ref().map_or(&self.fleet.scope, |vm| &vm.tags.scope).clone();
         let vm = runner.vm.as_ref().map(|vm| (vm.group.clone(), vm.name.clone()));
-        let (runner, frees_room) = (runner.runner_name.clone(), self.headroom() == 0);
+        self.removed.insert(&runner.runner_name);
+        let (runner, frees_room) = (runner.runner_name.clone(), self.headroom == 0);
         self.actions.push(Action::Destroy(Destroy { runner, scope, entry, vm, proof, frees_room, why }));
     }
 }

@@ -14,7 +14,9 @@ use crate::state::FleetState;
 
 /// Which runners are due, and which replacements are under way.
 pub(crate) struct Rotation<'a> {
-    due: Vec<(&'a EphemeralRunner, Outdated)>,
+    due: BTreeMap<&'a RunnerName, Outdated>,
+    /// The one of them that was made first.
+    oldest: Option<(&'a EphemeralRunner, Outdated)>,
     /// Idle old runners and their replacements.
     pairs: Vec<(&'a EphemeralRunner, &'a EphemeralRunner)>,
 }
@@ -38,9 +40,10 @@ impl<'a> Rotation<'a> {
         let idle = runners.iter().filter(|runner| matches!(runner.status, Phase::Registered { .. }));
         let idle: BTreeMap<&str, &EphemeralRunner> =
             idle.map(|runner| (runner.runner_name.as_str(), runner)).collect();
-        let mut due: Vec<(&EphemeralRunner, Outdated)> =
+        let due: Vec<(&EphemeralRunner, Outdated)> =
             idle.values().filter_map(|runner| Some((*runner, why_due(fleet, runner, now)?))).collect();
-        due.sort_by_key(|(runner, _)| runner.created_at);
+        let oldest = due.iter().min_by_key(|(runner, _)| runner.created_at).copied();
+        let due = due.into_iter().map(|(runner, why)| (&runner.runner_name, why)).collect();
         let replaced_by = |runner: &EphemeralRunner| match in_flight.get(&runner.runner_name) {
             Some(Operation::Provision { replaces: Some(old) }) => Some(old.to_string()),
             _ => match &runner.vm {
@@ -55,7 +58,7 @@ impl<'a> Rotation<'a> {
             .filter(|runner| runner.is_available() || runner.is_busy())
             .filter_map(|new| Some((*idle.get(replaced_by(new)?.as_str())?, new)))
             .collect();
-        Rotation { due, pairs }
+        Rotation { due, oldest, pairs }
     }
 
     /// Old runners whose replacement is online, with its name.
@@ -78,7 +81,7 @@ impl<'a> Rotation<'a> {
 
     /// Why a runner is due for rotation, if it is.
     pub(crate) fn why_due(&self, name: &RunnerName) -> Option<Outdated> {
-        self.due.iter().find(|(runner, _)| runner.runner_name == *name).map(|(_, why)| *why)
+        self.due.get(name).copied()
     }
 
     /// The replacement of a runner, if one is under way.
@@ -93,7 +96,7 @@ impl<'a> Rotation<'a> {
         if !self.pairs.is_empty() {
             return None;
         }
-        let (old, why) = *self.due.first()?;
+        let (old, why) = self.oldest?;
         match (has_room, is_calm) {
             (true, _) => Some(RotationStep::Start { old, why }),
             (false, true) => Some(RotationStep::MakeRoom { old, why }),

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use crate::model::{
     AccountName, Budget, CallError, Calls, Deregistration, Download, FoundJob, JobId, Queue,
-    RegistrationToken, RepoSlug, RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo, RunnerName,
-    RunnerRegistration, Scope,
+    RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo,
+    RunnerName, RunnerRegistration, Scope,
 };
 
 /// GitHub.
@@ -19,6 +19,10 @@ pub trait GitHub: Send + Sync {
     /// A part that could not be read is named in [`Queue::missing`]; the call fails only when
     /// nothing is known.
     async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError>;
+
+    /// The same, where only the jobs of these runs may have changed since the queue was read last: theirs are read, and
+    /// the rest is as it was.
+    async fn queue_after(&self, repo: &RepoSlug, runs: &BTreeSet<RunId>) -> Result<Queue, CallError>;
 
     /// Takes in the labels of all runners that the jobs of queues can count for, in lower case. A run without a job for
     /// them is read less often. Until the first call every label counts.
@@ -65,8 +69,12 @@ pub trait GitHub: Send + Sync {
     /// How the requests that were sent have ended.
     fn calls(&self) -> Calls;
 
-    /// How many requests have read the jobs of workflow runs in bursts of new ones: they do not recur.
+    /// How many requests no poll will repeat: they read the jobs of workflow runs in bursts of new ones, or after
+    /// events.
     fn burst_reads(&self) -> u64;
+
+    /// How many of these were made after events, and count.
+    fn event_reads(&self) -> u64;
 
     /// The primary rate limit, as GitHub told it last.
     fn budget(&self) -> Option<Budget>;

@@ -20,7 +20,7 @@ use crate::config::Fleet;
 use crate::model::{
     CallError, CallErrorKind, Offering, ProvisioningState, QuotaScope, UnfitScope, Vm, elapsed, first_few,
 };
-use keys::{CapacityKey, scopes};
+use keys::CapacityKey;
 
 /// How long an offering is not requested after its first refusal.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
@@ -180,15 +180,12 @@ impl CapacityBackoff {
     /// longest.
     fn refusal(&self, fleet: &Fleet, offering: &Offering, now: Timestamp) -> Option<Unavailable> {
         let hash = fleet.config_hash();
-        let of = |key: &CapacityKey| self.backoffs.get(key).filter(|backoff| backoff.until > now);
-        let closed = scopes(offering).find_map(|scope| {
-            let backoff = of(&CapacityKey::of(CallErrorKind::Unfit(scope), offering, hash)?)?;
-            Some((backoff, Some(scope)))
-        });
-        let waits = || {
-            let keys = CapacityKey::all(offering, hash);
-            Some((keys.iter().filter_map(of).max_by_key(|backoff| backoff.until)?, None))
-        };
+        let holds =
+            |(key, backoff): &(&CapacityKey, &Backoff)| backoff.until > now && key.is_needed(offering, hash);
+        let held = || self.backoffs.iter().filter(holds);
+        let closed = held().filter_map(|(key, backoff)| Some((backoff, Some(key.closes()?))));
+        let waits = || Some((held().map(|(_, backoff)| backoff).max_by_key(|backoff| backoff.until)?, None));
+        let closed = closed.min_by_key(|(_, scope)| scope.map(width));
         let (Backoff { at, until, why, since, .. }, scope) = closed.or_else(waits)?;
         let closed = scope.map(|scope| ClosedPlace {
             scope,
@@ -216,8 +213,9 @@ impl CapacityBackoff {
 
     /// Whether Azure has lately accepted a request for it, and has not refused one since.
     pub fn is_proven(&self, fleet: &Fleet, offering: &Offering, now: Timestamp) -> bool {
-        let keys = CapacityKey::all(offering, fleet.config_hash());
-        let refused = keys.iter().filter_map(|key| Some(self.backoffs.get(key)?.at)).max();
+        let hash = fleet.config_hash();
+        let concerning = self.backoffs.iter().filter(|(key, _)| key.is_needed(offering, hash));
+        let refused = concerning.map(|(_, backoff)| backoff.at).max();
         let taken = self.taken.get(offering).copied().filter(|at| elapsed(*at, now) < PROVEN);
         taken.is_some_and(|taken| refused.is_none_or(|refused| refused < taken))
     }
@@ -278,18 +276,17 @@ impl CapacityBackoff {
     pub fn saw<'v>(&mut self, vms: impl IntoIterator<Item = &'v Vm>, now: Timestamp) -> Vec<&'v CallError> {
         let mut closes = Vec::new();
         for vm in vms {
-            let (offering, hash) = (Offering::of(vm), vm.tags.config_hash.as_str());
+            let hash = vm.tags.config_hash.as_str();
             match (vm.provisioning, &vm.failure) {
-                (ProvisioningState::Succeeded, _) => {
+                (ProvisioningState::Succeeded, _) if !self.backoffs.is_empty() => {
+                    let offering = Offering::of(vm);
                     let is_older = |backoff: &Backoff| backoff.at < vm.tags.created_at;
-                    for key in CapacityKey::all(&offering, hash) {
-                        if self.backoffs.get(&key).is_some_and(is_older) {
-                            self.backoffs.remove(&key);
-                        }
-                    }
+                    self.backoffs
+                        .retain(|key, backoff| !(is_older(backoff) && key.is_needed(&offering, hash)));
                 }
                 (ProvisioningState::Failed, Some(failure)) if !self.counted.contains_key(&vm.name) => {
                     self.counted.insert(vm.name.clone(), now);
+                    let offering = Offering::of(vm);
                     let effect = self.back_off(hash, &offering, failure, FIRST_WAIT_AFTER_FAILURE, now);
                     closes.extend((effect == RefusalEffect::Closes { is_new: true }).then_some(failure));
                 }
@@ -326,6 +323,19 @@ impl CapacityBackoff {
                 backoff.until = backoff.until.min(soon);
             }
         }
+    }
+}
+
+/// The order in which closed things are named: first what closes most.
+fn width(scope: UnfitScope) -> u8 {
+    match scope {
+        UnfitScope::Region => 0,
+        UnfitScope::Quota(QuotaScope::Region | QuotaScope::Addresses) => 1,
+        UnfitScope::Quota(QuotaScope::Family) => 2,
+        UnfitScope::Size => 3,
+        UnfitScope::Spot => 4,
+        UnfitScope::SpotSize => 5,
+        UnfitScope::Zone => 6,
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Fleet;
 use crate::model::{
     Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, InstallOutcome,
-    ProvisionOutcome, ResourceGroup, RunnerName,
+    ProvisionOutcome, ResourceGroup, RunnerName, StartReason,
 };
 use crate::observe::{Snapshot, list_lag};
 use crate::state::{
@@ -66,6 +66,13 @@ impl FleetState {
     /// Takes in that a plan changes the number of runners.
     pub fn scaled(&mut self, fleet: &Fleet, now: Timestamp) {
         self.scaling.set(fleet.scaling_hash(), now);
+    }
+
+    /// The state for a plan that is only shown: a daemon carries out the starts that have no answer yet.
+    #[must_use]
+    pub fn with_starts_under_way(mut self) -> FleetState {
+        self.runners.leave_starts();
+        self
     }
 
     /// Takes in what was seen, before a plan is made of it.
@@ -122,7 +129,14 @@ impl FleetState {
             self.record_try(name, outcome, now);
         }
         match completed {
-            Completed::Provision { outcome, .. } => self.record_provision(name, outcome, now),
+            Completed::Provision { reason, outcome } => {
+                self.record_provision(name, outcome, now);
+                let is_resumed = matches!(reason, StartReason::Interrupted { .. });
+                // An earlier request for the VM of a resumed start may still be on its way.
+                if !is_resumed && outcome.made_no_vm() {
+                    self.runners.forget(name);
+                }
+            }
             Completed::Install { outcome: InstallOutcome::Bootstrap(outcome), .. } => {
                 self.record_bootstrap(name, outcome, now);
             }
@@ -169,16 +183,12 @@ impl FleetState {
     fn record_provision(&mut self, name: &RunnerName, outcome: &ProvisionOutcome, now: Timestamp) {
         match outcome {
             ProvisionOutcome::Started | ProvisionOutcome::Unclear(_) => {
-                self.runners.entry(name).asked_for = Some(now);
+                self.runners.entry(name).answered(now);
             }
             ProvisionOutcome::Bootstrap(outcome) => self.record_bootstrap(name, outcome, now),
-            ProvisionOutcome::LeftAlone(_) => self.runners.forget(name),
-            ProvisionOutcome::NoCapacity(_) => {
-                self.runners.forget(name);
-                self.scaling.came_to_nothing();
-            }
+            ProvisionOutcome::LeftAlone(_) => {}
+            ProvisionOutcome::NoCapacity(_) => self.scaling.came_to_nothing(),
             ProvisionOutcome::Failed(failure) => {
-                self.runners.forget(name);
                 self.scaling.came_to_nothing();
                 self.failures.add(&failure.why, failure.policy, now);
             }

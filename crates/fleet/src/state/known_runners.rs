@@ -45,6 +45,11 @@ impl KnownRunners {
         self.0.remove(name);
     }
 
+    /// Takes every start for answered.
+    pub(crate) fn leave_starts(&mut self) {
+        self.0.values_mut().for_each(|known| known.is_unanswered = false);
+    }
+
     /// Takes in that a list of VMs was read; whether it has the VM of a runner.
     pub(crate) fn missed_vms(&mut self, has_vm: impl Fn(&RunnerName) -> bool) {
         self.0.iter_mut().filter(|(name, _)| !has_vm(name)).for_each(|(_, known)| known.missed_vm());

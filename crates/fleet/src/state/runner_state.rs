@@ -16,6 +16,9 @@ use crate::model::{
 pub struct RunnerState {
     /// When this daemon asked Azure for its VM.
     pub asked_for: Option<Timestamp>,
+    /// How that request ended is not recorded. It is on disk before the request is sent.
+    #[serde(skip_serializing_if = "is_default")]
+    pub is_unanswered: bool,
     /// The runner that it replaces, until a list shows its VM.
     pub replaces: Option<RunnerName>,
     /// Its VM was in a list.
@@ -142,12 +145,20 @@ impl RunnerState {
     /// Takes in that this daemon asks for its VM.
     pub(crate) fn ask_for(&mut self, replaces: Option<&RunnerName>, now: Timestamp) {
         self.asked_for = Some(now);
+        self.is_unanswered = true;
         self.replaces = replaces.cloned();
+    }
+
+    /// Takes in how the request for its VM ended: Azure makes the VM, or may.
+    pub(crate) fn answered(&mut self, now: Timestamp) {
+        self.asked_for = Some(now);
+        self.is_unanswered = false;
     }
 
     /// Takes in that a list shows its VM; whether it has an entry, or an operation of this daemon is under way.
     pub(crate) fn saw_vm(&mut self, vm: &Vm, is_registered_or_in_flight: bool, now: Timestamp) {
         self.vm_seen = true;
+        self.is_unanswered = false;
         if matches!(vm.provisioning, ProvisioningState::Succeeded | ProvisioningState::Impaired) {
             self.made.get_or_insert(now);
         }
@@ -225,6 +236,7 @@ impl RunnerState {
 
     /// Takes in how its bootstrap over SSH ended.
     pub(crate) fn bootstrapped(&mut self, outcome: &BootstrapOutcome, now: Timestamp) {
+        self.is_unanswered = false;
         match outcome {
             BootstrapOutcome::Installed { runner_id, .. } => {
                 self.runner_id = Some(*runner_id);

@@ -79,6 +79,7 @@ fn real_deliveries_are_read() {
         assert_eq!(as_form.as_ref(), Ok(&delivery));
         if let Delivery::Job(job_event) = delivery {
             assert_eq!(Some(job_event.job.0), example["workflow_job"]["id"].as_u64());
+            assert_eq!(job_event.run.map(|run| run.0), example["workflow_job"]["run_id"].as_u64());
             assert_eq!(
                 job_event.repo.to_string(),
                 example["repository"]["full_name"].as_str().unwrap_or_default().to_lowercase()

@@ -1,9 +1,10 @@
 //! Reading a queue: how many requests it costs, and how unreadable parts are reported.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use azlin_fleet::model::{CallErrorKind, JobStatus};
+use azlin_fleet::model::{CallErrorKind, JobStatus, RunId};
 use azlin_fleet::ports::GitHub;
 use azlin_simcloud::scripted::{Reply, Request, json};
 use serde_json::{Value, json};
@@ -257,4 +258,35 @@ async fn of_a_flood_of_runs_a_look_reads_some() {
     let read = flooded(900, 3).await;
     assert_eq!((read[0], read[1].0, read[2].0), ((1, 299), 1, 1), "{read:?}");
     assert!(read[1].1 + read[2].1 < 20, "the rest at a steady rate: {read:?}");
+}
+
+#[tokio::test]
+async fn after_an_event_only_the_jobs_of_its_run_are_read_and_the_rest_is_as_it_was() {
+    let has_ended = AtomicU64::new(0);
+    let (server, github) = github(move |request, number| match run_of(request) {
+        // Run 5 is not in the lists yet; the jobs of run 1 end.
+        Some(5) => json(200, jobs(vec![job(50, "queued")])),
+        Some(1) if number > 9 => json(200, jobs(vec![job(10, "completed")])),
+        Some(2) if has_ended.fetch_add(1, Relaxed) > 0 => json(503, json!({"message": "Unavailable"})),
+        _ => four_runs(request),
+    })
+    .await;
+    let ids = |queue: &azlin_fleet::model::Queue| -> Vec<u64> {
+        queue.jobs.iter().map(|job| job.id.0).filter(|id| id % 10 == 0).collect()
+    };
+    let after = |runs: &[u64]| runs.iter().map(|run| RunId(*run)).collect::<BTreeSet<RunId>>();
+    let whole = github.queue_after(&repo(), &after(&[5])).await.expect("a queue");
+    assert_eq!(ids(&whole), [10, 20, 30, 40], "what was never read is read as a whole");
+    assert_eq!(github.event_reads(), 0);
+    let before = server.requests().len();
+    let new = github.queue_after(&repo(), &after(&[5])).await.expect("a queue");
+    assert_eq!((ids(&new), server.requests().len() - before), (vec![10, 20, 30, 40, 50], 1));
+    let ended = github.queue_after(&repo(), &after(&[1])).await.expect("a queue");
+    assert_eq!((ids(&ended), server.requests().len() - before), (vec![20, 30, 40, 50], 2));
+    assert_eq!((github.event_reads(), github.burst_reads()), (2, 2));
+    let unread = github.queue_after(&repo(), &after(&[2])).await.expect("the rest is known");
+    assert_eq!(ids(&unread), [20, 30, 40, 50], "as it was");
+    assert!(unread.missing[0].starts_with("the jobs of 1 of 1 active runs could not be read"), "{unread:?}");
+    let all = github.queue(&repo()).await;
+    assert!(all.is_ok_and(|queue| !ids(&queue).contains(&50)), "the lists have no run 5 yet");
 }

@@ -120,12 +120,12 @@ fn page(scope: &Scope) -> String {
     }
 }
 
-#[async_trait]
-impl GitHub for InProcess {
-    async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError> {
+impl InProcess {
+    /// The jobs of a repository that are not completed; a look that takes so many requests.
+    async fn look_at_queue(&self, repo: &RepoSlug, requests: u32) -> Result<Queue, CallError> {
         let scope = Scope::Repo(repo.clone());
         let mut call = on(&scope, "GET", "runs", None);
-        call.requests = self.world().requests_for_queue(repo.as_str());
+        call.requests = requests;
         self.call(call, |world, stale| {
             known(world, &scope)?;
             let state = &world.seen(stale).github;
@@ -146,6 +146,32 @@ impl GitHub for InProcess {
             Ok(Queue { jobs, workflows, repo_id, repository: Some(repository), ..Queue::default() })
         })
         .await
+    }
+
+    fn keep(&self, repo: &RepoSlug, queue: Queue) -> Queue {
+        self.queues.lock().of_repo.insert(repo.clone(), queue.clone());
+        queue
+    }
+}
+
+#[async_trait]
+impl GitHub for InProcess {
+    async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError> {
+        let requests = self.world().requests_for_queue(repo.as_str());
+        Ok(self.keep(repo, self.look_at_queue(repo, requests).await?))
+    }
+
+    async fn queue_after(&self, repo: &RepoSlug, runs: &BTreeSet<RunId>) -> Result<Queue, CallError> {
+        let known = self.queues.lock().of_repo.get(repo).cloned();
+        let Some(mut queue) = known else { return self.queue(repo).await };
+        let requests = u32::try_from(runs.len()).unwrap_or(u32::MAX);
+        self.queues.lock().event_reads += u64::from(requests);
+        let seen = self.look_at_queue(repo, requests).await?;
+        queue.jobs.retain(|job| !runs.contains(&job.run_id));
+        queue.jobs.extend(seen.jobs.into_iter().filter(|job| runs.contains(&job.run_id)));
+        queue.jobs.sort_by_key(|job| (job.created_at, job.id));
+        queue.workflows.extend(seen.workflows.into_iter().filter(|(run, _)| runs.contains(run)));
+        Ok(self.keep(repo, queue))
     }
 
     /// Every run is read in each look.
@@ -298,7 +324,11 @@ impl GitHub for InProcess {
 
     /// What a look costs is the same for every run.
     fn burst_reads(&self) -> u64 {
-        0
+        self.event_reads()
+    }
+
+    fn event_reads(&self) -> u64 {
+        self.queues.lock().event_reads
     }
 
     fn token_ends(&self) -> Option<Timestamp> {

@@ -1,6 +1,6 @@
 //! What a trigger makes a loop do, and what it leaves alone.
 
-use azlin_fleet::model::{JobChange, JobEvent, JobId};
+use azlin_fleet::model::{JobChange, JobEvent, JobId, RunId};
 
 use super::*;
 
@@ -8,6 +8,7 @@ fn job_event(repo: &str, job: u64, change: JobChange) -> JobEvent {
     JobEvent {
         repo: repo.parse().expect("a good name"),
         repo_id: None,
+        run: None,
         job: JobId(job),
         labels: vec!["self-hosted".to_owned()],
         change,
@@ -44,13 +45,15 @@ async fn after_a_trigger_the_fleet_that_it_concerns_reads_only_the_queue_and_sta
 async fn lists_are_read_after_a_trigger_when_they_may_have_changed() {
     let fixture = CloudFixture::new("");
     let lived = live(&fixture, "", vec![fleet("ci", "", EACH)]);
-    for (wait_for, change, are_read) in
-        [(10, JobChange::Started, false), (1, JobChange::Ended, true), (1, JobChange::Queued, false)]
-    {
+    for (wait_for, change, until_read, are_read) in [
+        (10, JobChange::Started, 30_050, false),
+        (1, JobChange::Ended, 50, true),
+        (1, JobChange::Queued, 50, false),
+    ] {
         wait(wait_for).await;
         let (runs, runners, vms) = reads(&fixture);
         lived.trigger_router.tell(&job_event("o/r", 1, change));
-        sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(until_read)).await;
         let after = reads(&fixture);
         assert!(after.0 > runs, "{change:?}");
         let lists = u64::from(are_read);
@@ -61,7 +64,7 @@ async fn lists_are_read_after_a_trigger_when_they_may_have_changed() {
     lived.trigger_router.tell(&job_event("o/r", 2, JobChange::Queued));
     wait(20).await;
     let before = reads(&fixture);
-    lived.trigger_router.tell(&job_event("o/r", 3, JobChange::Started));
+    lived.trigger_router.tell(&job_event("o/r", 3, JobChange::Queued));
     sleep(Duration::from_millis(50)).await;
     assert_eq!(reads(&fixture).2, before.2 + 1);
 }
@@ -81,18 +84,38 @@ async fn a_job_that_is_not_shown_yet_is_found_a_moment_later() {
     assert_eq!((asked(), lived.ticks_of("ci").0), (1, vec![0, 10, 11, 14]));
 }
 
+/// A fleet looked ten times in a poll's time, and then waited.
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_triggers_costs_some_ticks_and_no_poll() {
+async fn in_a_steady_stream_no_job_waits_for_a_look() {
+    let fixture = CloudFixture::new("");
+    let scaling = format!("{EACH}max_runners = 100\ncooldown = '0s'\n");
+    let lived = live(&fixture, "", vec![fleet("ci", "", &scaling)]);
+    wait(10).await;
+    let _ = fixture.world().state.github.take_job_events();
+    for number in 1..=60 {
+        fixture.submit("o/r");
+        let job_events = fixture.world().state.github.take_job_events();
+        job_events.iter().for_each(|job_event| assert_eq!(lived.trigger_router.tell(job_event), 1));
+        sleep(Duration::from_millis(150)).await;
+        assert_eq!(fixture.requests("PUT", "/virtualMachines/{name}"), number);
+        sleep(Duration::from_millis(1_850)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_triggers_costs_half_of_the_budget_and_no_poll() {
     let fixture = CloudFixture::new("");
     let lived = live(&fixture, "", vec![fleet("ci", "", EACH)]);
     wait(1).await;
     for job in 0..10_000 {
-        lived.trigger_router.tell(&job_event("o/r", job, JobChange::Queued));
+        let run = Some(RunId(job));
+        lived.trigger_router.tell(&JobEvent { run, ..job_event("o/r", job, JobChange::Queued) });
         sleep(Duration::from_millis(10)).await;
     }
     wait(30).await;
     let (at, _) = lived.ticks_of("ci");
-    assert!(at.len() <= 40, "{at:?}");
+    let left = fixture.world().budget().expect("a limit").remaining;
+    assert!((2_000..3_500).contains(&left) && at.len() < 400, "{left} {at:?}");
     assert!([0, 60, 120].iter().all(|poll| at.contains(poll)), "{at:?}");
 }
 
@@ -164,7 +187,7 @@ async fn triggers_of_one_repository_do_not_end_the_search_in_another() {
     lived.trigger_router.tell(&job_event("o/other", job, JobChange::Queued));
     for other in 0..8 {
         sleep(Duration::from_millis(150)).await;
-        lived.trigger_router.tell(&job_event("o/r", 100_000 + other, JobChange::Started));
+        lived.trigger_router.tell(&job_event("o/r", 100_000 + other, JobChange::Ended));
     }
     wait(9).await;
     assert_eq!(fixture.requests("PUT", "/virtualMachines/{name}"), 0, "{:?}", lived.ticks_of("ci"));

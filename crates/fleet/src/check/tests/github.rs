@@ -296,3 +296,25 @@ fn repositories_are_followed_by_fleets_that_are_enabled() {
     assert_eq!(with(&enabled, "o/app", 1), None, "it was named: that it is there is told beside its runs");
     assert_eq!(with(&disabled, "o/service-*", 1), None);
 }
+
+#[test]
+fn many_repositories_of_one_credential_are_told_how_often_each_is_looked_at() {
+    for (count, limit, expected) in [
+        (49, 5_000, None),
+        (200, 5_000, Some((State::Ok, "every 1m", "within 1m"))),
+        (1_000, 5_000, Some((State::Warning, "every 5m", "within 1h"))),
+        (1_000, 15_000, Some((State::Warning, "every 5m", "within 7m"))),
+    ] {
+        let fleets: Vec<Fleet> =
+            (0..count).map(|number| fleet(&format!("repo = \"o/r{number}\""), "")).collect();
+        let mut facts = account(&fleets[0]);
+        let github = facts.github.as_mut().expect("signed in").as_mut().expect("signed in");
+        github.budget.as_mut().expect("told").as_mut().expect("a limit").limit = limit;
+        let findings = check(&fleets, &facts, now());
+        let found = findings.iter().find(|finding| finding.what == "repositories");
+        assert_eq!(found.is_some(), expected.is_some(), "{count}");
+        let Some((found, (state, every, within))) = found.zip(expected) else { continue };
+        assert_eq!(found.state, state, "{count} of {limit}: {}", found.found);
+        assert!(found.found.contains(every) && found.found.contains(within), "{}", found.found);
+    }
+}

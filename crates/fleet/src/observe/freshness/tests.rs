@@ -18,7 +18,7 @@ fn repo(name: &str) -> RepoSlug {
 fn triggers(repos: &[(&str, u64)], lists: Option<u64>) -> ReadScope {
     let at = |ago: u64| NOW - seconds(ago);
     let repos = repos.iter().map(|(name, ago)| (repo(name), at(*ago))).collect();
-    ReadScope { repos, lists: lists.map(at) }
+    ReadScope { repos, lists: lists.map(at), ..ReadScope::default() }
 }
 
 fn freshness(poll: Option<Poll>, triggered: &ReadScope) -> Freshness<'_> {
@@ -62,7 +62,7 @@ fn after_a_trigger_only_what_it_names_is_read_while_the_lists_serve() {
 }
 
 #[test]
-fn where_the_lists_are_read_after_a_trigger_every_queue_is() {
+fn where_the_lists_are_read_after_a_trigger_other_queues_serve_that_the_last_poll_read() {
     let named = triggers(&[("o/r", 1)], None);
     for (situation, lists) in [
         ("one of them is missing", None),
@@ -70,10 +70,25 @@ fn where_the_lists_are_read_after_a_trigger_every_queue_is() {
         ("they may not show a change", Some(LastLists { age: seconds(0), show_changes: false })),
     ] {
         let freshness = Freshness { lists, ..freshness(None, &named) };
-        assert_eq!(allowed(&freshness), [Some(1), Some(6), Some(6)], "{situation}");
+        assert_eq!(allowed(&freshness), [Some(1), Some(60), Some(6)], "{situation}");
     }
     let ended = triggers(&[("o/r", 1)], Some(1));
-    assert_eq!(allowed(&freshness(None, &ended)), [Some(1), Some(6), Some(1)], "a job has ended");
+    assert_eq!(allowed(&freshness(None, &ended)), [Some(1), Some(60), Some(1)], "a job has ended");
+}
+
+#[test]
+fn a_trigger_that_names_a_run_has_the_jobs_of_that_run_read_and_the_rest_of_the_queue_serves() {
+    let runs = BTreeMap::from([(RunId(7), NOW - seconds(2)), (RunId(8), NOW)]);
+    let named = ReadScope { runs: [(repo("o/r"), runs)].into(), ..ReadScope::default() };
+    for (poll, queue) in [(None, None), (Some(Poll::Queue), Some(seconds(6)))] {
+        let freshness = freshness(poll, &named);
+        let ages = freshness.max_ages();
+        let of = |name: &str| ages.runs(&repo(name)).collect::<Vec<_>>();
+        assert_eq!(of("o/r"), [(RunId(7), seconds(2)), (RunId(8), seconds(0))], "{poll:?}");
+        assert_eq!(of("o/other"), [], "{poll:?}");
+        assert_eq!(ages.queue(&repo("o/r")), queue, "{poll:?}");
+        assert!(freshness.asks_for(&repo("o/r")));
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 use super::*;
 use crate::fixture;
 
-const POLL: Duration = Duration::from_secs(60);
+/// The least time between two ticks.
+const GAP: Duration = Duration::from_millis(100);
 
 fn at(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -11,6 +12,7 @@ fn job_event(repo: &str, job: u64, change: JobChange) -> JobEvent {
     JobEvent {
         repo: repo.parse().expect("a good name"),
         repo_id: None,
+        run: None,
         job: JobId(job),
         labels: vec!["self-hosted".to_owned()],
         change,
@@ -21,13 +23,22 @@ fn queued(job: u64) -> JobEvent {
     job_event("o/r", job, JobChange::Queued)
 }
 
+/// The event of a job of that run.
+fn of_run(run: u64, change: JobChange) -> JobEvent {
+    JobEvent { run: Some(RunId(run)), ..job_event("o/r", run, change) }
+}
+
+fn add(triggers: &mut Triggers, job_event: &JobEvent, now: Duration) {
+    triggers.add(&fixture::fleet("ci", ""), job_event, now);
+}
+
 /// The times of ticks, with triggers every 10 ms until then.
-fn ticks(mut triggers: Triggers, pause: Option<Duration>, until: u64) -> Vec<u64> {
-    let mut ticks = Vec::new();
+fn ticks(pause: Duration, until: u64) -> Vec<u64> {
+    let (mut triggers, mut ticks) = (Triggers::default(), Vec::new());
     for now in (0..until).step_by(10).map(at) {
-        triggers.add(&queued(1), now);
-        if triggers.due(POLL, pause).expect("a trigger waits") <= now {
-            triggers.take(POLL, now);
+        add(&mut triggers, &queued(1), now);
+        if triggers.due(pause).expect("a trigger waits") <= now {
+            triggers.take(now);
             ticks.push(u64::try_from(now.as_millis()).expect("it is small"));
         }
     }
@@ -35,70 +46,103 @@ fn ticks(mut triggers: Triggers, pause: Option<Duration>, until: u64) -> Vec<u64
 }
 
 #[test]
-fn the_first_trigger_is_followed_at_once_and_a_flood_ten_times_a_second_and_then_ten_times_a_poll() {
-    let ticks = ticks(Triggers::default(), None, 60_000);
-    assert_eq!(ticks[..10], [0, 100, 200, 300, 400, 500, 600, 700, 800, 900]);
-    assert_eq!(ticks[10..14], [6_000, 12_000, 18_000, 24_000]);
-    assert_eq!(ticks.len(), 19);
+fn the_first_trigger_is_followed_at_once_and_a_flood_as_often_as_the_pause_allows() {
+    assert_eq!(ticks(GAP, 400), [0, 100, 200, 300]);
+    assert_eq!(ticks(Duration::from_secs(20), 60_000), [0, 20_000, 40_000]);
 }
 
 #[test]
-fn after_a_quiet_poll_it_is_as_quick_as_at_first() {
+fn an_event_that_names_its_run_has_that_run_read_and_when_depends_on_what_happened() {
+    for (change, min_runners, at_once) in [
+        (JobChange::Queued, 0, true),
+        (JobChange::Started, 0, false),
+        (JobChange::Started, 1, true),
+        (JobChange::Ended, 0, true),
+    ] {
+        let fleet = fixture::fleet("ci", &format!("min_runners = {min_runners}"));
+        let mut triggers = Triggers::default();
+        triggers.add(&fleet, &of_run(7, change), at(10));
+        let due = if at_once { at(10) } else { at(30_010) };
+        assert_eq!(triggers.due(GAP), Some(due), "{change:?} {min_runners}");
+        let taken = triggers.take(due);
+        let runs = BTreeMap::from([(RunId(7), at(10))]);
+        let repos = BTreeMap::from([("o/r".parse().expect("a good name"), runs)]);
+        assert_eq!((taken.runs, taken.repos.len()), (repos, 0), "{change:?} {min_runners}");
+        assert_eq!(triggers.due(GAP), None);
+    }
+}
+
+#[test]
+fn the_end_of_a_job_covers_its_beginning() {
     let mut triggers = Triggers::default();
-    for now in [0, 100, 200, 300, 400, 500, 600, 700, 800, 900].map(at) {
-        triggers.add(&queued(1), now);
-        assert_eq!(triggers.due(POLL, None), Some(now));
-        triggers.take(POLL, now);
-    }
-    for now in [60_000, 60_100].map(at) {
-        triggers.add(&queued(1), now);
-        assert_eq!(triggers.due(POLL, None), Some(now));
-        triggers.take(POLL, now);
+    add(&mut triggers, &of_run(7, JobChange::Started), at(0));
+    add(&mut triggers, &of_run(7, JobChange::Ended), at(3_000));
+    assert_eq!(triggers.take(at(3_000)).runs.len(), 1);
+    assert_eq!(triggers.due(GAP), None);
+}
+
+#[test]
+fn many_runs_of_one_repository_are_read_as_its_whole_queue() {
+    for (count, whole) in [(20, false), (21, true), (1_000, true)] {
+        let mut triggers = Triggers::default();
+        (0..count).for_each(|run| add(&mut triggers, &of_run(run, JobChange::Queued), at(run)));
+        let ReadScope { repos, runs, .. } = triggers.take(at(2_000));
+        assert_eq!((repos.len(), runs.len()), (usize::from(whole), usize::from(!whole)), "{count}");
+        let latest = repos.values().chain(runs.values().flat_map(BTreeMap::values)).max();
+        assert_eq!(latest, Some(&at(count - 1)));
     }
 }
 
 #[test]
-fn while_the_budget_is_short_it_ticks_no_more_often_than_that_allows() {
-    let pause = Some(Duration::from_secs(20));
-    assert_eq!(ticks(Triggers::default(), pause, 60_000), [0, 20_000, 40_000]);
+fn lists_are_read_once_a_second_at_most() {
+    let mut triggers = Triggers::default();
+    let mut read = Vec::new();
+    for now in (0..3_000).step_by(100).map(at) {
+        add(&mut triggers, &of_run(7, JobChange::Ended), now);
+        if triggers.due(GAP).expect("a trigger waits") <= now && triggers.take(now).lists.is_some() {
+            read.push(now.as_millis());
+        }
+    }
+    assert_eq!(read, [0, 1_000, 2_000]);
+    assert_eq!(triggers.due(GAP), Some(at(3_000)), "the last ones are not lost");
 }
 
 #[test]
 fn a_tick_takes_what_triggers_name_and_the_time_of_the_last_one() {
     let mut triggers = Triggers::default();
-    assert_eq!(triggers.due(POLL, None), None);
-    triggers.add(&queued(1), at(10));
-    triggers.add(&queued(2), at(20));
-    triggers.add(&job_event("o/s", 3, JobChange::Started), at(15));
+    assert_eq!(triggers.due(GAP), None);
+    add(&mut triggers, &queued(1), at(10));
+    add(&mut triggers, &queued(2), at(20));
+    add(&mut triggers, &job_event("o/s", 3, JobChange::Queued), at(15));
     let repos = [("o/r", at(20)), ("o/s", at(15))];
     let repos = repos.map(|(repo, since)| (repo.parse().expect("a good name"), since)).into();
-    assert_eq!(triggers.take(POLL, at(30)), ReadScope { repos, lists: None });
-    assert_eq!(triggers.due(POLL, None), None);
+    assert_eq!(triggers.take(at(30)), ReadScope { repos, ..ReadScope::default() });
+    assert_eq!(triggers.due(GAP), None);
     assert_eq!(triggers.take_all(at(40)), ReadScope::default());
 }
 
 #[test]
 fn only_the_end_of_a_job_has_the_lists_read() {
-    let mut triggers = Triggers::default();
     for (change, lists) in
         [(JobChange::Queued, None), (JobChange::Started, None), (JobChange::Ended, Some(at(7)))]
     {
-        triggers.add(&job_event("o/r", 1, change), at(7));
+        let mut triggers = Triggers::default();
+        add(&mut triggers, &job_event("o/r", 1, change), at(7));
         assert_eq!(triggers.take_all(at(7)).lists, lists, "{change:?}");
+        assert_eq!(triggers.take_all(at(8)).lists, None);
     }
-    assert_eq!(triggers.take_all(at(8)).lists, None);
 }
 
 #[test]
 fn a_job_that_is_not_shown_yet_is_looked_for_three_times_more() {
     let mut triggers = Triggers::default();
     let mut now = at(0);
-    triggers.add(&queued(1), now);
+    add(&mut triggers, &queued(1), now);
     let mut waits = Vec::new();
-    while let Some(due) = triggers.due(POLL, None) {
+    while let Some(due) = triggers.due(GAP) {
         waits.push((due - now).as_secs());
         now = due;
-        assert_eq!(triggers.take(POLL, now).repos.into_values().collect::<Vec<_>>(), [now]);
+        assert_eq!(triggers.take(now).repos.into_values().collect::<Vec<_>>(), [now]);
         triggers.looked(|_, _| Some(false), now);
     }
     assert_eq!(waits, [0, 1, 3, 9]);
@@ -108,48 +152,48 @@ fn a_job_that_is_not_shown_yet_is_looked_for_three_times_more() {
 fn what_is_shown_or_has_begun_or_ended_is_not_looked_for_again() {
     for change in [None, Some(JobChange::Started), Some(JobChange::Ended)] {
         let mut triggers = Triggers::default();
-        triggers.add(&queued(1), at(0));
+        add(&mut triggers, &queued(1), at(0));
         if let Some(change) = change {
-            triggers.add(&job_event("o/r", 1, change), at(1));
+            add(&mut triggers, &job_event("o/r", 1, change), at(1));
         }
-        triggers.take(POLL, at(1));
-        triggers.looked(|_, _| Some(change.is_none()), at(2));
-        assert_eq!(triggers.due(POLL, None), None, "{change:?}");
+        triggers.take(at(30_001));
+        triggers.looked(|_, _| Some(change.is_none()), at(30_002));
+        assert_eq!(triggers.due(GAP), None, "{change:?}");
     }
 }
 
 #[test]
 fn a_queue_that_was_not_asked_for_says_nothing() {
     let mut triggers = Triggers::default();
-    triggers.add(&queued(1), at(0));
-    triggers.take(POLL, at(0));
+    add(&mut triggers, &queued(1), at(0));
+    triggers.take(at(0));
     triggers.looked(|_, _| None, at(1));
-    assert_eq!(triggers.due(POLL, None), None);
+    assert_eq!(triggers.due(GAP), None);
     triggers.looked(|_, _| Some(false), at(60_000));
-    assert_eq!(triggers.due(POLL, None), Some(at(61_000)));
+    assert_eq!(triggers.due(GAP), Some(at(61_000)));
 }
 
 #[test]
 fn a_later_trigger_does_not_wait_for_the_search_for_what_was_not_shown() {
     let mut triggers = Triggers::default();
-    triggers.add(&queued(1), at(0));
-    triggers.take(POLL, at(0));
+    add(&mut triggers, &queued(1), at(0));
+    triggers.take(at(0));
     triggers.looked(|_, _| Some(false), at(0));
-    triggers.add(&queued(2), at(500));
-    assert_eq!(triggers.due(POLL, None), Some(at(500)));
-    triggers.take(POLL, at(500));
+    add(&mut triggers, &queued(2), at(500));
+    assert_eq!(triggers.due(GAP), Some(at(500)));
+    triggers.take(at(500));
     triggers.looked(|_, job| Some(job == JobId(2)), at(500));
-    assert_eq!(triggers.due(POLL, None), Some(at(3_500)), "the first one was looked for twice");
+    assert_eq!(triggers.due(GAP), Some(at(3_500)), "the first one was looked for twice");
 }
 
 #[test]
 fn of_a_flood_of_jobs_a_hundred_are_remembered() {
     let mut triggers = Triggers::default();
-    (0..1_000).for_each(|job| triggers.add(&queued(job), at(0)));
+    (0..1_000).for_each(|job| add(&mut triggers, &queued(job), at(0)));
     assert_eq!(triggers.waiting.len(), MOST_UNSEEN);
-    triggers.take(POLL, at(0));
+    triggers.take(at(0));
     triggers.looked(|_, _| Some(true), at(0));
-    assert!(triggers.waiting.is_empty() && triggers.repos.is_empty());
+    assert!(triggers.waiting.is_empty() && triggers.due.is_empty());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Situations of a fleet, and what is done about them.
 
 mod drain;
+mod interrupted;
 mod order;
 mod properties;
 mod removals;

@@ -57,14 +57,35 @@ impl CapacityKey {
         }
     }
 
-    /// Everything that a VM of this configuration needs at an offering.
-    pub(super) fn all(offering: &Offering, config_hash: &str) -> Vec<CapacityKey> {
-        let quotas = [QuotaScope::Family, QuotaScope::Region, QuotaScope::Addresses];
-        let mut keys = vec![CapacityKey::Machines(in_lower_case(offering))];
-        keys.extend(quotas.map(|of| quota(offering, config_hash, of)));
-        let unfit = scopes(offering).map(|scope| UnfitKey::of(scope, offering));
-        keys.extend(unfit.map(|what| CapacityKey::Unfit { config_hash: config_hash.to_owned(), what }));
-        keys
+    /// Whether a VM of this configuration needs it at an offering. It is asked for each place in each tick, so it
+    /// copies nothing.
+    pub(super) fn is_needed(&self, offering: &Offering, hash: &str) -> bool {
+        let is_here = |location: &str| location.eq_ignore_ascii_case(&offering.location);
+        match self {
+            CapacityKey::Machines(Offering { location, size, zone, spot }) => {
+                is_here(location)
+                    && size.eq_ignore_ascii_case(&offering.size)
+                    && *zone == offering.zone
+                    && *spot == offering.spot
+            }
+            CapacityKey::Family { location, family, spot } => {
+                *spot == offering.spot && is_here(location) && is_family(family, &offering.size)
+            }
+            CapacityKey::Region { location, spot } => *spot == offering.spot && is_here(location),
+            CapacityKey::Addresses { location, config_hash } => config_hash == hash && is_here(location),
+            CapacityKey::Unfit { config_hash, what } => config_hash == hash && what.is_part_of(offering),
+        }
+    }
+
+    /// What is closed, if Azure never gives it.
+    pub(super) fn closes(&self) -> Option<UnfitScope> {
+        match self {
+            CapacityKey::Unfit { what, .. } => Some(what.scope()),
+            CapacityKey::Machines(_)
+            | CapacityKey::Family { .. }
+            | CapacityKey::Region { .. }
+            | CapacityKey::Addresses { .. } => None,
+        }
     }
 
     /// The same key, as this version writes it.
@@ -114,19 +135,36 @@ impl UnfitKey {
             }
         }
     }
-}
 
-/// Everything that may be unfit about an offering.
-pub(super) fn scopes(offering: &Offering) -> impl Iterator<Item = UnfitScope> {
-    let always = [
-        UnfitScope::Region,
-        UnfitScope::Quota(QuotaScope::Region),
-        UnfitScope::Quota(QuotaScope::Family),
-        UnfitScope::Size,
-    ];
-    let spot = [UnfitScope::Spot, UnfitScope::SpotSize].into_iter().filter(|_| offering.spot);
-    let zone = offering.zone.iter().map(|_| UnfitScope::Zone);
-    always.into_iter().chain(spot).chain(zone)
+    fn scope(&self) -> UnfitScope {
+        match self {
+            UnfitKey::Size { .. } => UnfitScope::Size,
+            UnfitKey::SpotSize { .. } => UnfitScope::SpotSize,
+            UnfitKey::Spot => UnfitScope::Spot,
+            UnfitKey::Zone { .. } => UnfitScope::Zone,
+            UnfitKey::Region { .. } => UnfitScope::Region,
+            UnfitKey::FamilyQuota { .. } => UnfitScope::Quota(QuotaScope::Family),
+            UnfitKey::RegionQuota { .. } => UnfitScope::Quota(QuotaScope::Region),
+        }
+    }
+
+    fn is_part_of(&self, offering: &Offering) -> bool {
+        let is_here = |location: &str| location.eq_ignore_ascii_case(&offering.location);
+        let is_size = |size: &str| size.eq_ignore_ascii_case(&offering.size);
+        match self {
+            UnfitKey::Size { location, size } => is_here(location) && is_size(size),
+            UnfitKey::SpotSize { location, size } => offering.spot && is_here(location) && is_size(size),
+            UnfitKey::Spot => offering.spot,
+            UnfitKey::Zone { location, zone } => {
+                is_here(location) && offering.zone.as_deref() == Some(zone.as_str())
+            }
+            UnfitKey::Region { location } => is_here(location),
+            UnfitKey::FamilyQuota { location, family, spot } => {
+                *spot == offering.spot && is_here(location) && is_family(family, &offering.size)
+            }
+            UnfitKey::RegionQuota { location, spot } => *spot == offering.spot && is_here(location),
+        }
+    }
 }
 
 fn in_lower_case(offering: &Offering) -> Offering {
@@ -150,9 +188,28 @@ fn quota(offering: &Offering, config_hash: &str, of: QuotaScope) -> CapacityKey 
 /// The family of a size, by its name: `Standard_D4s_v5` and `Standard_D16s_v5` are both `ds_v5` (Azure docs, VM
 /// sizes: naming conventions).
 pub(super) fn family(size: &str) -> String {
-    let size = size.to_ascii_lowercase();
-    let size = size.strip_prefix("standard_").unwrap_or(&size);
+    let (series, version) = family_parts(size);
+    (series.to_owned() + version).to_ascii_lowercase()
+}
+
+/// Whether a size is of this family.
+fn is_family(family: &str, size: &str) -> bool {
+    let (series, version) = family_parts(size);
+    family
+        .split_at_checked(series.len())
+        .is_some_and(|(begin, end)| begin.eq_ignore_ascii_case(series) && end.eq_ignore_ascii_case(version))
+}
+
+/// What stands in a size's name before and after its number.
+fn family_parts(size: &str) -> (&str, &str) {
+    let size = match size.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => rest,
+        _ => size,
+    };
     let letters = size.find(|c: char| c.is_ascii_digit()).unwrap_or(size.len());
     let (series, rest) = size.split_at(letters);
-    series.to_owned() + rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-')
+    (series, rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-'))
 }
+
+/// How the names of sizes begin.
+const PREFIX: &str = "standard_";

@@ -1,4 +1,4 @@
-use super::keys::family;
+use super::keys::{CapacityKey, family};
 use super::*;
 use crate::fixture::{at, fleet};
 
@@ -37,6 +37,44 @@ fn families_by_the_names_of_sizes() {
         ("STANDARD_D8S_V5", "ds_v5"),
     ] {
         assert_eq!(family(size), expected, "{size}");
+    }
+}
+
+#[test]
+fn a_key_is_needed_where_the_same_refusal_has_the_same_key() {
+    let quotas = [QuotaScope::Family, QuotaScope::Region, QuotaScope::Addresses];
+    let unfit =
+        [UnfitScope::Size, UnfitScope::SpotSize, UnfitScope::Spot, UnfitScope::Zone, UnfitScope::Region];
+    let kinds: Vec<CallErrorKind> = [CallErrorKind::NoCapacity]
+        .into_iter()
+        .chain(quotas.map(CallErrorKind::NoQuota))
+        .chain(unfit.map(CallErrorKind::Unfit))
+        .chain(quotas.map(|of| CallErrorKind::Unfit(UnfitScope::Quota(of))))
+        .collect();
+    let all: Vec<Offering> = ["Standard_D4s_v5", "STANDARD_D4S_V5", "Standard_D16s_v5", "Standard_F8", "D"]
+        .iter()
+        .flat_map(|size| ["westeurope", "WestEurope", "northeurope"].map(|location| (*size, location)))
+        .flat_map(|(size, location)| ["1", "2"].map(|zone| (size, location, zone)))
+        .flat_map(|(size, location, zone)| {
+            [false, true].map(|spot| Offering {
+                location: location.to_owned(),
+                size: size.to_owned(),
+                zone: Some(zone.to_owned()),
+                spot,
+            })
+        })
+        .collect();
+    for kind in kinds {
+        let is_of_spot = matches!(kind, CallErrorKind::Unfit(UnfitScope::Spot | UnfitScope::SpotSize));
+        for refused in all.iter().filter(|refused| refused.spot || !is_of_spot) {
+            let key = CapacityKey::of(kind, refused, "hash").expect("it says something of the offering");
+            for other in &all {
+                let is_same = CapacityKey::of(kind, other, "hash") == Some(key.clone());
+                let expected = is_same && (other.spot || !is_of_spot);
+                assert_eq!(key.is_needed(other, "hash"), expected, "{kind:?} of {refused:?}, for {other:?}");
+            }
+            assert!(!key.concerns("another") || key.is_needed(refused, "another"));
+        }
     }
 }
 

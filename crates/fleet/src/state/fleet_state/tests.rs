@@ -58,6 +58,44 @@ fn what_begins_is_known_before_any_list_shows_it() {
 }
 
 #[test]
+fn what_made_no_vm_is_forgotten_unless_an_earlier_request_for_it_may_arrive() {
+    let name = Scene::new("").name(1, 0);
+    let resumed = || StartReason::Interrupted { runner: name.clone() };
+    let failed = || ProvisionOutcome::Failed(Failure::later("503"));
+    let text = || "why".to_owned();
+    // Whether the runner is known afterwards, and whether its start is resumed once more.
+    for (reason, outcome, expected) in [
+        (WHY, ProvisionOutcome::Started, Some(false)),
+        (WHY, ProvisionOutcome::Unclear(text()), Some(false)),
+        (WHY, ProvisionOutcome::LeftAlone(text()), None),
+        (WHY, ProvisionOutcome::NoCapacity(text()), None),
+        (WHY, failed(), None),
+        (resumed(), ProvisionOutcome::Started, Some(false)),
+        (resumed(), ProvisionOutcome::Unclear(text()), Some(false)),
+        (resumed(), ProvisionOutcome::LeftAlone(text()), Some(true)),
+        (resumed(), ProvisionOutcome::NoCapacity(text()), Some(true)),
+        (resumed(), failed(), Some(true)),
+    ] {
+        let mut fleet_state = FleetState::default();
+        fleet_state.begin(&name, &PROVISION, at(NOW));
+        assert!(fleet_state.runners.get(&name).is_some_and(|known| known.is_unanswered), "before it is sent");
+        let situation = format!("{reason:?} {outcome:?}");
+        fleet_state.record(&name, &Completed::Provision { reason, outcome }, at(NOW + 5));
+        let known = fleet_state.runners.get(&name).map(|known| known.is_unanswered);
+        assert_eq!(known, expected, "{situation}");
+    }
+}
+
+#[test]
+fn a_list_that_shows_the_vm_answers_a_start() {
+    let mut scene = Scene::new("").runner(1, 0, Absent);
+    let name = scene.name(1, 0);
+    scene.fleet_state.begin(&name, &PROVISION, at(NOW));
+    let known = see(&scene, 1).runners.get(&name).map(|known| known.is_unanswered);
+    assert_eq!(known, Some(false));
+}
+
+#[test]
 fn a_runner_is_offline_since_it_was_last_online() {
     let never = see(&Scene::new("").runner(1, 60, Offline), 0);
     let name = Scene::new("").name(1, 60);

@@ -73,6 +73,7 @@ fn any_scene() -> impl Strategy<Value = Scene> {
                     known.failed = (online && seen && !asked).then(|| "config.sh failed".to_owned());
                     known.removal_asked = removed.then(|| at(NOW - 60));
                     known.asked_for = asked.then(|| at(NOW - age));
+                    known.is_unanswered = asked && !seen;
                 });
                 if let Some(operation) = operation {
                     let name = scene.name(number, age);
@@ -101,6 +102,15 @@ enum Other {
     Ssh,
 }
 
+/// How many runners the plan starts under names of their own. What it resumes may have a VM already.
+fn new_starts(plan: &Plan) -> usize {
+    let is_new = |action: &&Action| match action {
+        Action::Provision { reason, .. } => !matches!(reason, StartReason::Interrupted { .. }),
+        Action::Install(_) | Action::Destroy(_) => false,
+    };
+    plan.actions.iter().filter(is_new).count()
+}
+
 /// Every runner that may have a VM: listed, being made, or asked for so lately that no list shows it.
 fn may_have_vms(scene: &Scene) -> usize {
     let listed = scene.seen.vms.as_ref().map(|vms| vms.keys().collect::<BTreeSet<_>>()).unwrap_or_default();
@@ -124,7 +134,7 @@ proptest! {
     fn invariants(scene in any_scene()) {
         let plan = scene.plan();
         let entries = scene.seen.entries.clone().unwrap_or_default();
-        let starts = plan.actions.iter().filter(|action| matches!(action, Action::Provision { .. })).count();
+        let starts = new_starts(&plan);
         if starts > 0 {
             let most = scene.fleet.scaling.max_runners as usize;
             let there = may_have_vms(&scene);
@@ -133,12 +143,19 @@ proptest! {
         let is_listed = |name: &RunnerName| entries.contains_key(name);
         let mut touched = BTreeSet::new();
         for action in &plan.actions {
+            if let Action::Provision { reason: StartReason::Interrupted { runner }, .. } = action {
+                let known = scene.fleet_state.runners.get(runner);
+                prop_assert!(known.is_some_and(|known| known.is_unanswered && known.asked_for.is_some()));
+                prop_assert!(!scene.seen.in_flight.contains_key(runner) && touched.insert(runner), "{runner} twice");
+            }
             if let Action::Install(install) = action {
                 prop_assert!(!scene.seen.in_flight.contains_key(&install.runner));
                 prop_assert!(touched.insert(&install.runner), "{} twice", install.runner);
             }
             let Action::Destroy(destroy) = action else { continue };
             prop_assert!(touched.insert(&destroy.runner), "{} twice", destroy.runner);
+            let there = plan.runners.iter().filter(|runner| runner.takes_room()).count();
+            prop_assert_eq!(destroy.frees_room, there >= scene.fleet.scaling.max_runners as usize);
             let name = destroy.runner.as_str();
             if matches!(destroy.why, DrainReason::Killed) {
                 prop_assert!(!scene.fleet.enabled && scene.fleet.kill_running_jobs && destroy.vm.is_some());
@@ -198,7 +215,7 @@ proptest! {
     fn who_has_lost_its_memory_keeps_every_promise(scene in any_scene()) {
         let forgetful = Scene { fleet_state: FleetState::default(), ..scene };
         let plan = forgetful.plan();
-        let starts = plan.actions.iter().filter(|action| matches!(action, Action::Provision { .. })).count();
+        let starts = new_starts(&plan);
         let most = forgetful.fleet.scaling.max_runners as usize;
         prop_assert!(starts == 0 || may_have_vms(&forgetful) + starts <= most);
         let known: BTreeSet<&RunnerName> = plan.runners.iter().map(|runner| &runner.runner_name).collect();
