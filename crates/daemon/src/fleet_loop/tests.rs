@@ -432,7 +432,7 @@ async fn what_begins_and_ends_is_on_the_board_before_the_next_tick() {
     let status_store = ci.shared.status_store.clone();
     let phases = || {
         let status = status_store.read().fleets.into_values().next().expect("it has ticked");
-        status.runners.iter().map(|runner| runner.phase.to_string()).collect::<Vec<_>>()
+        status.known_runners().iter().map(|runner| runner.phase.to_string()).collect::<Vec<_>>()
     };
     poll(&mut ci, Poll::Queue).await;
     let at_once = phases();

@@ -140,12 +140,12 @@ impl CapacityBackoff {
         };
         let mut refused: Vec<(Offering, &Backoff)> = Vec::new();
         for offering in fleet.vm.offerings(true).into_iter().filter(|offering| !is_closed(offering)) {
-            let keys = CapacityKey::all(&offering, hash);
-            let recent = keys
-                .iter()
-                .filter_map(|key| self.backoffs.get(key))
-                .filter(|backoff| elapsed(backoff.until, now) < TRIED_AGAIN_WITHIN);
-            refused.push((offering, recent.max_by_key(|backoff| backoff.at)?));
+            let needed = self.backoffs.iter().filter(|(key, _)| key.is_needed(&offering, hash));
+            let recent = needed
+                .map(|(_, backoff)| backoff)
+                .filter(|backoff| elapsed(backoff.until, now) < TRIED_AGAIN_WITHIN)
+                .max_by_key(|backoff| backoff.at)?;
+            refused.push((offering, recent));
         }
         let (_, last) = refused.iter().max_by_key(|(_, backoff)| backoff.at)?;
         let until = refused.iter().map(|(_, backoff)| backoff.until).min()?;
