@@ -81,7 +81,8 @@ impl<'a> JobChain<'a> {
                         failures.why
                     );
                     let cure = format!(
-                        "if this one fails too: `azlin github-runner check --pool {}`; what a VM printed is in the                          journal: `journalctl -u azlin-github-runner -p warning FLEET={}`",
+                        "if this one fails too: `azlin github-runner check --pool {}`; what a VM printed \
+                         is in the journal: `journalctl -u azlin-github-runner -p warning FLEET={}`",
                         fleet.name, fleet.name
                     );
                     let verdict =

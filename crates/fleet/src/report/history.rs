@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{ByUse, PhaseKind, ScalingAction, Use};
 use crate::report::FleetStatus;
@@ -36,8 +36,15 @@ pub struct Minute {
     /// Jobs that are running. Absent if nothing of the jobs was known.
     pub running: Option<u32>,
     /// The number of VMs, by use. Absent if the VMs were not known.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "if_known")]
     pub vms: Option<ByUse<u32>>,
+}
+
+/// The numbers of all uses; `None` where one is absent.
+fn if_known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByUse<u32>>, D::Error> {
+    let read = ByUse::<Option<u32>>::deserialize(deserializer)?;
+    let is_whole = read.iter().all(|(_, count)| count.is_some());
+    Ok(is_whole.then(|| ByUse::from_fn(|of| read[of].unwrap_or_default())))
 }
 
 /// A decision that changed the number of runners.
