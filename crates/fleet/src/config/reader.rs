@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::defaults::FleetDefaults;
-use super::problem::{Problem, ProblemKind, Problems, position};
+use super::problem::{Problem, ProblemKind, Problems, lines_of, position};
 use super::value::found;
 use super::{secret, syntax};
 use crate::model::NameError;
@@ -157,13 +157,6 @@ fn elsewhere(known: &[(String, &'static str)], path: &str) -> Option<String> {
         "" => "it belongs at the top level, above the first table".to_owned(),
         table => format!("it belongs in [{table}]"),
     })
-}
-
-/// A span, extended to whole lines.
-fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
-    let start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[span.end..].find('\n').map_or(text.len(), |newline| span.end + newline);
-    start..end
 }
 
 /// A table. Each key is taken from it once.

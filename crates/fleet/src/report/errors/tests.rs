@@ -10,7 +10,7 @@ use crate::observe::{OldestPending, UnservedJobs};
 use crate::state::StartBackoff;
 
 /// A situation, and its errors: the kind, and a part of what it says.
-type Row = (&'static str, Scene, &'static [(&'static str, &'static str)]);
+type ErrorRow = (&'static str, Scene, &'static [(&'static str, &'static str)]);
 
 /// The errors of a scene: `kind: what`.
 fn told(scene: &Scene) -> Vec<String> {
@@ -46,7 +46,7 @@ fn unserved(mut scene: Scene, seconds: i64) -> Scene {
 fn each_outage_is_an_error_of_its_own_with_its_own_cause() {
     let waits = |seconds| Scene::new("").pending(3, seconds);
     let never = ErrorPolicy::GiveUp;
-    let table: Vec<Row> = vec![
+    let table: Vec<ErrorRow> = vec![
         ("nothing is wrong", waits(10), &[]),
         ("no capacity", refused(waits(10), 5), &[("no_capacity", "next try in 25s: 409 AllocationFailed")]),
         // It ended with "out of trouble" five seconds before each further failure.
