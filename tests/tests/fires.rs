@@ -45,7 +45,8 @@ fn each_outage_is_an_error_in_time_and_ends() {
             fault: "'no_capacity'",
             minutes: 20,
             label: "docker",
-            error: (NoCapacity, 60 + POLL),
+            // Asked for once the job has waited for max_queue_wait.
+            error: (NoCapacity, 60 + 2 * POLL),
         },
         Fire {
             name: "a VM never boots",

@@ -177,7 +177,7 @@ impl fmt::Display for Remark {
         match self {
             Remark::StartsFailed { count, why, left, is_stopped } => {
                 if *is_stopped {
-                    f.write_str("stopped until somebody acts; ")?;
+                    f.write_str("stopped until a person acts; ")?;
                 }
                 let left = in_words(*left);
                 write!(f, "starting none for another {left}, since starts failed ({count} in a row): {why}")
