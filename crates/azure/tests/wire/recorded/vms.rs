@@ -21,6 +21,12 @@ struct Recorded {
     body: Value,
 }
 
+/// Several answers of a file.
+#[derive(Deserialize)]
+struct RecordedAnswers {
+    answers: Vec<Recorded>,
+}
+
 fn ok() -> u16 {
     200
 }
@@ -99,14 +105,10 @@ async fn a_list_of_statuses() {
 
 #[tokio::test]
 async fn uneven_pages_and_a_fault_between_them() {
-    #[derive(Deserialize)]
-    struct Answers {
-        answers: Vec<Recorded>,
-    }
     let (server, azure) = azure(|request, before| {
         let file = with_values(recorded!("vm-list-uneven-pages"), request);
         let file = file.replace("$NEXT", &format!("{}", before + 1));
-        let Answers { answers } = serde_json::from_str(&file).expect("answers");
+        let RecordedAnswers { answers } = serde_json::from_str(&file).expect("answers");
         reply(answers[before].status, &answers[before].headers, &answers[before].body)
     })
     .await;
@@ -149,12 +151,12 @@ async fn vms_that_azure_calls_failed() {
 #[tokio::test]
 async fn operations_that_failed() {
     #[derive(Deserialize)]
-    struct Operation {
+    struct EndedOperation {
         kind: String,
         headers: Vec<(String, String)>,
         body: Value,
     }
-    for case in cases::<Operation>(recorded!("operations")) {
+    for case in cases::<EndedOperation>(recorded!("operations")) {
         let (kind, operation) = (case.kind, reply(200, &case.headers, &case.body));
         let (server, azure) = azure(move |request, _| match (request.method.as_str(), request.path()) {
             ("PUT", _) => put(request),
@@ -234,13 +236,9 @@ async fn nics_addresses_and_disks() {
 
 #[tokio::test]
 async fn headers_of_rate_limits() {
-    #[derive(Deserialize)]
-    struct Answers {
-        answers: Vec<Recorded>,
-    }
     let (_server, azure) = azure(|request, _| {
         let file = recorded!("rate-limit-headers-2024");
-        let Answers { answers } = serde_json::from_str(file).expect("answers");
+        let RecordedAnswers { answers } = serde_json::from_str(file).expect("answers");
         let is_one = request.path().contains("/virtualMachines/");
         let of = &answers[usize::from(is_one)].headers;
         if is_one {
