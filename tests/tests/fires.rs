@@ -53,7 +53,7 @@ fn each_outage_is_an_error_in_time_and_ends() {
             fault: "'never_boots'",
             minutes: 30,
             label: "docker",
-            error: (Starting, 11 * minute + 2 * POLL),
+            error: (Starting, 11 * minute + 3 * POLL),
         },
         Fire {
             name: "a job waits too long",

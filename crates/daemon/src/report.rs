@@ -123,8 +123,10 @@ pub(crate) fn ended(fleet: &PoolName, runner: &RunnerName, completed: &Completed
             InstallOutcome::Failed(failure) => entry.failed(failure, is_new),
         },
         Completed::Destroy { destroy, outcome } => match outcome {
-            DestroyOutcome::Removed | DestroyOutcome::Gone if destroy.why.is_failed_start() => {
-                entry.never_worked()
+            DestroyOutcome::Removed | DestroyOutcome::Gone | DestroyOutcome::Asked(_)
+                if is_new && destroy.why.is_failed_start() =>
+            {
+                entry.never_worked();
             }
             DestroyOutcome::Removed | DestroyOutcome::Gone => entry.removed(),
             DestroyOutcome::Busy => entry.left_alone("it runs a job"),
@@ -190,7 +192,7 @@ impl JournalEntry<'_> {
     /// A start that failed after Azure had accepted it.
     fn never_worked(&self) {
         let JournalEntry { fleet, runner, action, reason, tick } = self;
-        warn!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} failed to start, and its VM is removed: {reason}");
+        warn!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} failed to start, and goes: {reason}");
     }
 
     fn left_alone(&self, why: &str) {

@@ -238,11 +238,14 @@ fn waiting(
     if !fleet.enabled || waited <= limit {
         return None;
     }
-    let idle = plan.runners.iter().filter(|runner| runner.status.kind() == PhaseKind::Registered).count();
+    let count = |phase| plan.runners.iter().filter(|runner| runner.status.kind() == phase).count();
+    let idle = count(PhaseKind::Registered);
     let why = if exhausted.is_some() {
         "Azure has no capacity for its VM".to_owned()
     } else if fleet_state.failures.count > 0 {
         "starts fail".to_owned()
+    } else if count(PhaseKind::Provisioning) > 0 {
+        "its runner is starting".to_owned()
     } else if plan.lacks_room {
         format!("max_runners ({}) leaves no room for another runner", fleet.scaling.max_runners)
     } else if idle > 0 {

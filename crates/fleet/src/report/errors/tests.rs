@@ -5,7 +5,7 @@ use crate::fixture::{
     Entry::{Busy, Idle},
     NOW, Scene, at,
 };
-use crate::model::{CallError, CallErrorKind, ErrorPolicy, JobId};
+use crate::model::{CallError, CallErrorKind, ErrorPolicy, JobId, PowerState, ProvisioningState};
 use crate::observe::{OldestPending, UnservedJobs};
 use crate::state::StartBackoff;
 
@@ -85,6 +85,16 @@ fn each_outage_is_an_error_of_its_own_with_its_own_cause() {
             "since max_runners is reached",
             Scene::new("max_runners = 1").pending(3, 700).runner(1, 900, Busy),
             &[("waiting", "max_runners (1) leaves no room")],
+        ),
+        (
+            "since its runner is starting",
+            Scene::new("max_runners = 1").pending(1, 700).vm(
+                1,
+                60,
+                ProvisioningState::Creating,
+                PowerState::Unknown,
+            ),
+            &[("waiting", ": its runner is starting;")],
         ),
         (
             "since GitHub gives it to no idle runner",
