@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fixture::{
-    Entry::{Busy, Idle},
+    Entry::{Busy, Idle, Offline},
     NOW, Scene, at,
 };
 use crate::model::{CallError, CallErrorKind, ErrorPolicy, JobId, PowerState, ProvisioningState};
@@ -88,12 +88,10 @@ fn each_outage_is_an_error_of_its_own_with_its_own_cause() {
         ),
         (
             "since its runner is starting",
-            Scene::new("max_runners = 1").pending(1, 700).vm(
-                1,
-                60,
-                ProvisioningState::Creating,
-                PowerState::Unknown,
-            ),
+            Scene::new("max_runners = 1")
+                .pending(1, 700)
+                .vm(1, 60, ProvisioningState::Creating, PowerState::Unknown)
+                .entry(1, 60, Offline),
             &[("waiting", ": its runner is starting;")],
         ),
         (
