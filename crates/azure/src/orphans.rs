@@ -79,11 +79,7 @@ async fn pages(
 type ReadPage = (Vec<(String, Orphan)>, Option<String>);
 
 /// A page of a list: our resources that nothing holds, and the link to the next page.
-pub(crate) fn read(
-    subscription_id: &str,
-    kind: OrphanKind,
-    body: &[u8],
-) -> serde_json::Result<ReadPage> {
+pub(crate) fn read(subscription_id: &str, kind: OrphanKind, body: &[u8]) -> serde_json::Result<ReadPage> {
     let page: OrphansJson = serde_json::from_slice(body)?;
     let free = page.value.iter().filter(|part| is_free(kind, part));
     let ours = free.filter_map(|part| {
