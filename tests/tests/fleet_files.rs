@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use azlin_fleet::config::Fleet;
+use azlin_fleet::config::{Fleet, FleetDefaults};
 use azlin_tests::binary::azlin;
 use tempfile::TempDir;
 
@@ -33,6 +33,11 @@ fn file(config: &Path) -> String {
 
 fn fleet(config: &Path) -> Fleet {
     Fleet::parse("ci.toml", "ci".parse().unwrap(), &file(config)).unwrap()
+}
+
+fn fleet_with_defaults(config: &Path) -> Fleet {
+    let defaults = FleetDefaults::of(&std::fs::read_to_string(config.join("azlin.toml")).unwrap());
+    Fleet::parse_with("ci.toml", "ci".parse().unwrap(), &file(config), &defaults).unwrap()
 }
 
 /// A configuration directory with the fleet ci.
@@ -86,6 +91,74 @@ fn each_command_prints_what_it_changed() {
     tell(&["enable", "--pool=ci", "--repo=o/r", "--org=o"], None);
     tell(&["enable", "--pool=ci", "--max-job-count=3", "--min-runners=30"], Some("60"));
     tell(&["enable", "--pool=ci", "--config-dir=CONFIG/missing"], None);
+    insta::assert_snapshot!(tellings.join("\n"));
+}
+
+const SEEDS_COMMAND: &[&str] = &[
+    "enable",
+    "--repo=owner/repo",
+    "--pool=ci",
+    "--labels=linux,docker",
+    "--min-runners=0",
+    "--max-runners=10",
+];
+
+const DEFAULTS: &str = "[defaults.vm]\nsubscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg\"\n\
+    location = \"uksouth\"\nsubnet_id = \"/subscriptions/0/resourceGroups/rg/providers/x/subnets/s\"\n";
+
+#[test]
+fn the_seeds_command_needs_no_azure_option_where_azlin_toml_has_defaults() {
+    let config = tempfile::tempdir().unwrap();
+    let config = config.path();
+    std::fs::write(config.join("azlin.toml"), DEFAULTS).unwrap();
+    let made = command(config, SEEDS_COMMAND).output().unwrap();
+    assert!(made.status.success(), "{}", told(config, &made));
+    assert!(!file(config).contains("\nlocation"), "the defaults stay in azlin.toml: {}", file(config));
+    let scaling = fleet_with_defaults(config).scaling;
+    assert_eq!((scaling.jobs_per_runner, scaling.scale_up_threshold), (1, 0));
+    let again = command(config, SEEDS_COMMAND).output().unwrap();
+    assert!(told(config, &again).contains("nothing changed"), "{}", told(config, &again));
+    std::fs::write(config.join("azlin.toml"), DEFAULTS.replace("uksouth", "UK South")).unwrap();
+    let bad = command(config, &["plan"]).output().unwrap();
+    assert!(told(config, &bad).contains("CONFIG/azlin.toml:4:12"), "{}", told(config, &bad));
+}
+
+#[test]
+fn a_new_fleet_takes_what_was_chosen_elsewhere_and_says_so() {
+    let config = tempfile::tempdir().unwrap();
+    let cli = tempfile::tempdir().unwrap();
+    let (config, cli) = (config.path(), cli.path());
+    std::fs::write(
+        cli.join("config"),
+        "[core]\noutput = table\n[defaults]\ngroup = ci-runners\nlocation = uksouth\n",
+    )
+    .unwrap();
+    let profile = r#"{"subscriptions": [
+        {"id": "11111111-1111-1111-1111-111111111111", "name": "Test", "isDefault": false},
+        {"id": "22222222-2222-2222-2222-222222222222", "name": "Production", "isDefault": true}]}"#;
+    std::fs::write(cli.join("azureProfile.json"), format!("\u{feff}{profile}")).unwrap();
+    let told = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = command(config, arguments);
+        let output = command.env("AZURE_CONFIG_DIR", cli).envs(variables.iter().copied()).output().unwrap();
+        told(config, &output).replace(cli.to_str().unwrap(), "AZURE")
+    };
+    let mut tellings = Vec::new();
+    let mut tell = |situation: &str, arguments: &[&str], variables: &[(&str, &str)]| {
+        tellings.push(format!("== {situation}\n{}", told(arguments, variables)));
+    };
+    tell("a subnet is nowhere", SEEDS_COMMAND, &[]);
+    let subnet = "--subnet-id=/subscriptions/0/resourceGroups/rg/providers/x/subnets/s";
+    tell("the Azure CLI's defaults", &[SEEDS_COMMAND, &[subnet]].concat(), &[]);
+    let second = &["enable", "--repo=o/r", "--pool=builds", "--dry-run"];
+    tell(
+        "a variable stands first, and the other fleet has a subnet",
+        second,
+        &[("AZURE_DEFAULTS_LOCATION", "westeurope")],
+    );
+    tell("an existing fleet needs nothing", &["enable", "--pool=ci", "--max-runners=3"], &[]);
+    tell("it is disabled", &["disable", "--pool=ci"], &[]);
+    tell("a look at a disabled fleet", &["enable", "--pool=ci", "--max-runners=4", "--dry-run"], &[]);
+    tell("a disabled fleet", &["enable", "--pool=ci", "--max-runners=4"], &[]);
     insta::assert_snapshot!(tellings.join("\n"));
 }
 

@@ -49,7 +49,7 @@ fn two_fleets_serve_what_they_name_and_each_queue_is_read_once() {
         let status = board.read().fleets;
         let pending = |name: &str| {
             let status = status.iter().find(|(pool, _)| pool.as_str() == name);
-            status.map(|(_, status)| status.jobs.pending_jobs)
+            status.and_then(|(_, status)| Some(status.jobs?.pending_jobs))
         };
         assert_eq!((pending("ci"), pending("gpu")), (Some(2), Some(1)));
         assert_eq!(harness.report().vms_created, 3);

@@ -189,7 +189,7 @@ fn where_nothing_is_left_the_fleet_stops_and_tries_every_two_minutes() {
         let board = harness.live(vec![fleet.clone()], state.clone(), 1800).await;
         let said = status(&board, &fleet);
         let told = errors(&said, FleetErrorKind::Starting);
-        assert!(told.len() == 1 && told[0].starts_with("stopped until somebody acts"), "{told:?}");
+        assert!(told.len() == 1 && told[0].starts_with("needs your attention: "), "{told:?}");
         assert_eq!(errors(&said, FleetErrorKind::Closed).len(), 1);
         let struck = harness.world().faults.struck();
         assert!((5..=16).contains(&struck), "{struck} tries in half an hour");
@@ -211,7 +211,8 @@ fn a_lock_on_one_group_stops_its_fleet_and_no_other() {
         let board = harness.live(fleets.clone(), StateDir::default(), 1800).await;
         let (held, free) = (status(&board, &fleets[0]), status(&board, &fleets[1]));
         assert_eq!(free.errors, []);
-        assert_eq!(held.errors.len(), 1, "{:?}", held.errors);
+        let kinds: Vec<_> = held.errors.iter().map(|error| error.about).collect();
+        assert_eq!(kinds, [FleetErrorKind::Starting, FleetErrorKind::Waiting], "{:?}", held.errors);
         let report = harness.report();
         assert_eq!((report.jobs_completed, report.jobs_unserved), (2, 2));
         let struck = harness.world().faults.struck();

@@ -25,6 +25,25 @@ fn fleet(min: u32) -> String {
     format!("repo = \"o/r\"\n[scaling]\nmin_runners = {min}\n{VM}")
 }
 
+/// A change of `[defaults]` is a change of the fleets that have none of their own, and restarts nothing.
+#[test]
+fn changed_defaults_are_in_force_at_once_as_the_fleets_own_changes_are() {
+    let cloud = cloud();
+    let azlin = |min: u32| format!("{}\n[defaults.scaling]\nmin_runners = {min}\n", slow_polls(&cloud));
+    cloud.write("azlin.toml", &azlin(0));
+    cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n{VM}"));
+    cloud.write("fleets/own.toml", &format!("repo = \"o/r\"\n[scaling]\nmin_runners = 0\n{VM}"));
+    let _daemon = daemon(&cloud);
+    cloud.write("azlin.toml", &azlin(1));
+    assert!(cloud.wait(SOON, |world| world.report().vms_created == 1), "{}", cloud.logged());
+    assert!(says(&cloud, "ci: change accepted: scaling.min_runners 0 → 1"), "{}", cloud.logged());
+    assert_eq!(times(&cloud, "own: change accepted"), 0, "{}", cloud.logged());
+    assert_eq!(times(&cloud, "azlin.toml accepted"), 0, "nothing restarts: {}", cloud.logged());
+    cloud.write("azlin.toml", &azlin(1).replace("min_runners = 1", "min_runners = 'x'"));
+    assert!(says(&cloud, "azlin.toml refused, the last good one stays in force"), "{}", cloud.logged());
+    assert_eq!(vms(&cloud), 1);
+}
+
 /// A daemon that has ticked once.
 fn daemon(cloud: &Cloud) -> DaemonProcess {
     let daemon = cloud.daemon();

@@ -151,7 +151,7 @@ fn healthz_answers_once_every_fleet_ticks() {
     };
     assert!(cloud.wait(SOON, |_| ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))));
     assert!(ask().unwrap().ends_with("{\"fleets\":1,\"fleets_ticking\":1}\n"));
-    let ready = "{\"fleets\":1,\"fleets_seen\":1,\"stopping\":false}\n";
+    let ready = "{\"fleets\":1,\"fleets_known\":1,\"fleets_seen\":1,\"stopping\":false}\n";
     assert_eq!(get(free, "/readyz").unwrap(), (200, ready.to_owned()));
     daemon.kill();
 }

@@ -8,6 +8,7 @@
 )]
 
 mod capacity;
+mod fires;
 mod matrix;
 mod moves;
 mod organisations;

@@ -89,7 +89,7 @@ fn an_idle_day_is_silent() {
 fn a_day_without_github_is_reported_once() {
     let lines = a_day("[[faults]]\nwhat = { status = 502 }\nside = 'github'\n");
     assert_eq!(lines.len(), 2, "one for each fleet: {lines:#?}");
-    assert!(lines.iter().all(|line| line.contains("in trouble")), "{lines:#?}");
+    assert!(lines.iter().all(|line| line.contains(": error: ")), "{lines:#?}");
 }
 
 #[test]

@@ -60,5 +60,5 @@ fn with_nothing_left_of_the_budget_nothing_is_sent_that_would_be_refused_and_all
     drop(world);
     drop(daemon);
     let log = std::fs::read_to_string(cloud.log()).unwrap();
-    assert!(log.contains("in trouble") && log.contains("out of trouble"), "{log}");
+    assert!(log.contains(": error: ") && log.contains("recovered after"), "{log}");
 }

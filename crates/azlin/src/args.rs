@@ -138,8 +138,11 @@ pub enum GithubRunner {
     /// Make a fleet, or change one and let it serve jobs.
     ///
     /// Writes fleets/POOL.toml in the configuration directory, or changes only the keys that are given in
-    /// the one that is there: comments and order stay. Asks nothing, and shows what it changed.
+    /// the one that is there: comments and order stay. Asks nothing, and shows what it changed. What a new
+    /// fleet lacks comes from [defaults] of azlin.toml, the environment, the Azure CLI's configured defaults,
+    /// or the other fleets if they all have the same.
     #[command(after_long_help = "Examples:\n  \
+        azlin github-runner enable --repo owner/repo --pool ci-workers --labels linux,docker\n  \
         azlin github-runner enable --pool ci --repo myorg/myrepo --labels linux,docker \\\n      \
         --subscription-id 00000000-0000-0000-0000-000000000000 --resource-group ci-runners \\\n      \
         --location westeurope --subnet-id /subscriptions/…/subnets/runners\n  \

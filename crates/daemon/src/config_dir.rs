@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use azlin_fleet::config::{DaemonConfig, Faulty, Fleet, name_clashes};
+use azlin_fleet::config::{DaemonConfig, Faulty, Fleet, FleetDefaults, name_clashes};
 use azlin_fleet::model::PoolName;
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ pub struct Configuration {
     pub daemon_text: String,
     /// The fleets whose files are good.
     pub fleets: Vec<Fleet>,
-    /// The texts of their files.
+    /// The texts of their files, with the defaults of azlin.toml.
     pub texts: BTreeMap<PoolName, String>,
     /// The problems of the other files. Their fleets are left alone.
     pub problems: Vec<FileProblem>,
@@ -86,14 +86,16 @@ pub fn read_with(
 ) -> Result<Configuration, ConfigError> {
     let read_at = Timestamp::now();
     let path = directory.join("fleets");
-    let (read, mut problems) = read_fleets(&path).map_err(|error| ConfigError::Directory { path, error })?;
+    let defaults = FleetDefaults::of(&daemon_text);
+    let (read, mut problems) =
+        read_fleets(&path, &defaults).map_err(|error| ConfigError::Directory { path, error })?;
     let mut texts = BTreeMap::new();
     let mut fleets = Vec::new();
     for (fleet, text) in read {
         let name = fleet.name.clone();
         match signed_in(fleet, &daemon, &fleets) {
             Ok(fleet) => {
-                texts.insert(name, text);
+                texts.insert(name, defaults.added_to(&text));
                 fleets.push(fleet);
             }
             Err(why) => {
@@ -128,15 +130,21 @@ pub(crate) fn signed_in(fleet: Fleet, daemon: &DaemonConfig, others: &[Fleet]) -
     }
 }
 
-/// Reads the fleets' files without `azlin.toml`: fleets at the default GitHub, and the problems of the other
-/// files.
+/// Reads the fleets' files beside a bad `azlin.toml`, of which only `[defaults]` holds: fleets at the default GitHub,
+/// and the problems of the other files.
 ///
 /// # Errors
 /// When the directory cannot be read.
 pub fn fleets_alone(directory: &Path) -> Result<(Vec<Fleet>, Vec<FileProblem>), ConfigError> {
     let path = directory.join("fleets");
-    let (read, problems) = read_fleets(&path).map_err(|error| ConfigError::Directory { path, error })?;
+    let (read, problems) =
+        read_fleets(&path, &defaults(directory)).map_err(|error| ConfigError::Directory { path, error })?;
     Ok((read.into_iter().map(|(fleet, _)| fleet).collect(), problems))
+}
+
+/// The defaults of the fleets, as far as `azlin.toml` can be read.
+pub(crate) fn defaults(directory: &Path) -> FleetDefaults {
+    FleetDefaults::of(&std::fs::read_to_string(directory.join("azlin.toml")).unwrap_or_default())
 }
 
 fn read_daemon(path: &Path) -> Result<(DaemonConfig, String), FileProblemCause> {
@@ -166,7 +174,7 @@ pub fn pools(directory: &Path) -> io::Result<Vec<PoolName>> {
 /// Fleets with the texts of their files, and what is wrong with the others.
 type FleetFiles = (Vec<(Fleet, String)>, Vec<FileProblem>);
 
-fn read_fleets(directory: &Path) -> io::Result<FleetFiles> {
+fn read_fleets(directory: &Path, defaults: &FleetDefaults) -> io::Result<FleetFiles> {
     let paths = fleet_files(directory)?;
     let mut pools = BTreeMap::<PoolName, PathBuf>::new();
     let mut problems = Vec::new();
@@ -179,7 +187,7 @@ fn read_fleets(directory: &Path) -> io::Result<FleetFiles> {
     let mut fleets = Vec::new();
     let clashes = name_clashes(pools.keys());
     for (pool, path) in &pools {
-        match read_fleet(path, pool, clashes.get(pool).copied()) {
+        match read_fleet(path, pool, clashes.get(pool).copied(), defaults) {
             Ok(fleet) => fleets.push(fleet),
             Err(cause) => problems.push(FileProblem { path: path.clone(), cause }),
         }
@@ -216,6 +224,7 @@ fn read_fleet(
     path: &Path,
     pool: &PoolName,
     other: Option<&PoolName>,
+    defaults: &FleetDefaults,
 ) -> Result<(Fleet, String), FileProblemCause> {
     let shown = path.display().to_string();
     if let Some(other) = other {
@@ -226,7 +235,7 @@ fn read_fleet(
     }
     let text =
         std::fs::read_to_string(path).map_err(|error| FileProblemCause::File(format!("{shown}: {error}")))?;
-    match Fleet::parse(&shown, pool.clone(), &text) {
+    match Fleet::parse_with(&shown, pool.clone(), &text, defaults) {
         Ok(fleet) => Ok((fleet, text)),
         Err(problems) => Err(FileProblemCause::Text(Faulty { text, problems })),
     }

@@ -55,6 +55,8 @@ pub struct Edited {
     pub after: String,
     /// The fleet that the new text describes.
     pub fleet: Fleet,
+    /// Whether the old text describes a fleet that is not enabled.
+    pub was_disabled: bool,
 }
 
 /// Why a fleet's file was not changed.
@@ -137,7 +139,7 @@ pub fn update(
             Some(lock(&fleets, PATIENCE)?)
         }
     };
-    let edited = worked_out(&fleets, pool, changes, if_absent)?;
+    let edited = worked_out(directory, pool, changes, if_absent)?;
     if mode == Mode::Write {
         clear(&edited.path).map_err(failed("written", &edited.path))?;
         if edited.before.as_ref() != Some(&edited.after) {
@@ -173,12 +175,13 @@ fn lock(fleets: &Path, patience: Duration) -> Result<File, EditError> {
 }
 
 fn worked_out(
-    fleets: &Path,
+    directory: &Path,
     pool: &PoolName,
     changes: &[KeyChange],
     if_absent: IfAbsent,
 ) -> Result<Edited, EditError> {
-    let path = fleets.join(format!("{pool}.toml"));
+    let path = directory.join("fleets").join(format!("{pool}.toml"));
+    let defaults = config_dir::defaults(directory);
     let read = |error| EditError::Io { what: "read", path: path.clone(), error };
     let before = match std::fs::read_to_string(&path) {
         Ok(text) => Some(text),
@@ -187,20 +190,24 @@ fn worked_out(
     };
     let file = path.display().to_string();
     let made = match &before {
-        Some(text) => edit(&file, pool, text, changes),
+        Some(text) => edit(&file, pool, text, changes, &defaults),
         None => {
-            let pools = config_dir::pools(fleets.parent().unwrap_or(fleets)).map_err(read)?;
+            let pools = config_dir::pools(directory).map_err(read)?;
             if if_absent == IfAbsent::Refuse {
                 return Err(EditError::NoSuchPool { pool: pool.clone(), pools });
             }
             if let Some(other) = name_clash(pool, &pools) {
                 return Err(EditError::Clash(config_dir::clash(pool, other)));
             }
-            new_file(&file, pool, changes)
+            new_file(&file, pool, changes, &defaults)
         }
     };
     match made {
-        Ok((after, fleet)) => Ok(Edited { path, before, after, fleet }),
+        Ok((after, fleet)) => {
+            let old = before.as_ref().map(|text| Fleet::parse_with(&file, pool.clone(), text, &defaults));
+            let was_disabled = old.is_some_and(|old| old.is_ok_and(|fleet| !fleet.enabled));
+            Ok(Edited { path, before, after, fleet, was_disabled })
+        }
         Err(faulty) => Err(EditError::Refused { path, is_new: before.is_none(), faulty }),
     }
 }

@@ -174,7 +174,7 @@ impl ConfigReloader {
             if let ConfigChange::Removed(fleet) = &news {
                 let known = self.status_store.remove(fleet);
                 // The fleet may have left the status store already.
-                let runners = known.map(|status| status.runners.len());
+                let runners = known.and_then(|status| Some(status.runners?.len()));
                 if runners == Some(0) {
                     continue;
                 }

@@ -203,8 +203,9 @@ impl FleetLoop {
             () = self.tick() => {}
         }
         self.settle().await;
-        let Reported { mut failed, trouble, .. } = self.reported;
-        failed.extend(trouble);
+        let Reported { mut failed, status, .. } = self.reported;
+        let errors = status.map(|status| status.errors).unwrap_or_default();
+        failed.extend(errors.into_iter().filter(|error| error.about.fails_a_run()).map(|error| error.what));
         failed
     }
 

@@ -54,7 +54,14 @@ where
     };
     let ((github, credentials), azure) = tokio::join!(at_github, at_azure);
     let ssh_keys = ssh_keys(fleets, ssh, has_credentials);
-    Facts { bad_files: Vec::new(), github: Some(github), credentials, azure: Some(azure), ssh_keys }
+    Facts {
+        bad_files: Vec::new(),
+        github: Some(github),
+        credentials,
+        azure: Some(azure),
+        ssh_keys,
+        errors: BTreeMap::new(),
+    }
 }
 
 /// What a credential shows of GitHub, or why sign-in fails.

@@ -7,11 +7,13 @@
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
     ActionReason, BootstrapOutcome, CallError, Completed, DestroyOutcome, Failure, InstallOutcome, PoolName,
-    ProvisionOutcome, RunnerName, ScalingAction,
+    ProvisionOutcome, RunnerName, ScalingAction, elapsed, in_words,
 };
 use azlin_fleet::observe::Snapshot;
 use azlin_fleet::plan::Plan;
+use azlin_fleet::report::{FleetErrorKind, LastingError};
 use azlin_fleet::state::RunnerEvent;
+use jiff::Timestamp;
 use tracing::{debug, error, info, warn};
 
 /// Reports a decision. Replacements and removals of runners are reported at each action's end.
@@ -71,16 +73,35 @@ pub(crate) fn closed(fleet: &Fleet, refusals: &[CallError]) {
     }
 }
 
-/// Reports when a problem begins, changes and ends.
-pub(crate) fn trouble_changed(fleet: &Fleet, before: Option<&str>, now: Option<&str>, tick: u64) {
+/// Reports when each error of a fleet begins, changes and ends. Where failures of actions are in the journal already,
+/// only the end of the error is reported.
+pub(crate) fn errors_changed(
+    fleet: &Fleet,
+    before: &[LastingError],
+    now: &[LastingError],
+    at: Timestamp,
+    tick: u64,
+) {
     let fleet = &fleet.name;
-    match (before, now) {
-        (None, Some(reason)) => warn!(%fleet, reason, tick, "{fleet}: in trouble: {reason}"),
-        (Some(_), None) => info!(%fleet, tick, "{fleet}: out of trouble"),
-        (Some(before), Some(reason)) if before != reason => {
-            debug!(%fleet, reason, tick, "{fleet}: in other trouble: {reason}");
+    let of = |errors: &'_ [LastingError], about| errors.iter().find(|error| error.about == about).cloned();
+    for about in FleetErrorKind::ALL {
+        let kind = about.as_str();
+        match (of(before, about), of(now, about)) {
+            (None, Some(_)) if about.begins_with_an_action() => {}
+            (None, Some(LastingError { what: reason, .. })) => {
+                warn!(%fleet, kind, %reason, tick, "{fleet}: error: {reason}");
+            }
+            // The end of the last failing removal is an event of its own.
+            (Some(_), None) if about == FleetErrorKind::Removing => {}
+            (Some(LastingError { since, .. }), None) => {
+                let (lasted, recovered) = (in_words(elapsed(since, at)), about.recovered());
+                info!(%fleet, kind, tick, "{fleet}: recovered after {lasted}: {recovered}");
+            }
+            (Some(before), Some(LastingError { what: reason, .. })) if before.what != reason => {
+                debug!(%fleet, kind, %reason, tick, "{fleet}: error, still: {reason}");
+            }
+            _ => {}
         }
-        _ => {}
     }
 }
 
@@ -101,7 +122,12 @@ pub(crate) fn ended(fleet: &PoolName, runner: &RunnerName, completed: &Completed
             InstallOutcome::LeftAlone(why) => entry.left_alone(why),
             InstallOutcome::Failed(failure) => entry.failed(failure, is_new),
         },
-        Completed::Destroy { outcome, .. } => match outcome {
+        Completed::Destroy { destroy, outcome } => match outcome {
+            DestroyOutcome::Removed | DestroyOutcome::Gone | DestroyOutcome::Asked(_)
+                if is_new && destroy.why.is_failed_start() =>
+            {
+                entry.never_worked();
+            }
             DestroyOutcome::Removed | DestroyOutcome::Gone => entry.removed(),
             DestroyOutcome::Busy => entry.left_alone("it runs a job"),
             DestroyOutcome::Asked(why) | DestroyOutcome::LeftAlone(why) => entry.left_alone(why),
@@ -152,7 +178,7 @@ impl JournalEntry<'_> {
         warn!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner} is asked for, and whether Azure makes it is not known: {error}");
     }
 
-    /// At debug only: [`trouble_changed`] reports once that the fleet has no capacity.
+    /// At debug only: [`errors_changed`] reports once that the fleet has no capacity.
     fn no_room(&self, error: &str) {
         let JournalEntry { fleet, runner, action, reason, tick } = self;
         debug!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}");
@@ -161,6 +187,12 @@ impl JournalEntry<'_> {
     fn removed(&self) {
         let JournalEntry { fleet, runner, action, reason, tick } = self;
         info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} is removed: {reason}");
+    }
+
+    /// A start that failed after Azure had accepted it.
+    fn never_worked(&self) {
+        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        warn!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} failed to start, and goes: {reason}");
     }
 
     fn left_alone(&self, why: &str) {

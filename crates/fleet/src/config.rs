@@ -5,6 +5,7 @@
 
 mod changes;
 mod daemon;
+mod defaults;
 pub mod edit;
 mod effective;
 mod fleet;
@@ -21,6 +22,7 @@ mod vm;
 
 pub use changes::changes;
 pub use daemon::DaemonConfig;
+pub use defaults::{FleetDefaults, defaults_in_words};
 pub use effective::{BadFile, ConfigChange, EffectiveConfig, FoundFiles};
 pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Method, ScalingConfig, Site};
 pub use github::{AppConfig, GitHubConfig};

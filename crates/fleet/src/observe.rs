@@ -15,8 +15,8 @@ mod trigger_pace;
 pub use busy_runners::BusyRunners;
 pub use by_name::by_name;
 pub use demand::{
-    Claim, Demand, OldestPending, QueueMetrics, attribute, claims_alike, has_label, is_in_scope,
-    labels_served, owner, serves,
+    Claim, Demand, OldestPending, QueueMetrics, UnservedJobs, attribute, claims_alike, has_label,
+    is_in_scope, labels_served, owner, serves,
 };
 pub use first_look::{FIRST_LOOKS_AT_ONCE, first_look_pause};
 pub use freshness::{

@@ -1,6 +1,7 @@
 //! What others read: status, summary, history, cost.
 
 mod cost;
+mod errors;
 mod history;
 mod queue_wait;
 mod status;
@@ -8,11 +9,11 @@ mod summary;
 mod token_expiry;
 
 pub use cost::Cost;
+pub use errors::{FleetErrorKind, LastingError};
 pub use history::{DECISIONS, Decided, History, MINUTES, Minute};
 pub use queue_wait::begun;
 pub use status::{
-    BadFileStatus, DaemonStatus, FleetErrorKind, FleetStatus, LastingError, RemovalRow, RunnerRow, Status,
-    Tick, VERSION, VmStatus,
+    BadFileStatus, DaemonStatus, FleetStatus, RemovalRow, RunnerRow, Status, Tick, VERSION, VmStatus,
 };
 pub use summary::summary;
 pub use token_expiry::warning;

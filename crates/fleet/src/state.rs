@@ -11,7 +11,7 @@ mod runner_state;
 mod start_backoff;
 mod usage;
 
-pub use capacity::{CapacityBackoff, ClosedPlace, RefusalEffect, Unavailable};
+pub use capacity::{CapacityBackoff, ClosedPlace, Exhausted, RefusalEffect, Unavailable};
 pub use failing_removals::{FailingRemoval, FailingRemovals};
 pub use fleet_state::{FleetState, set_ahead};
 pub use known_groups::KnownGroups;

@@ -339,7 +339,7 @@ impl CheckerState {
             return;
         }
         let shown = posted.fleets.values().find_map(|fleet| {
-            let shown = fleet.runners.iter().find(|runner| runner.runner_name.as_str() == name)?;
+            let shown = fleet.known_runners().iter().find(|runner| runner.runner_name.as_str() == name)?;
             Some((shown.doing.clone(), fleet.decision.reason.clone()))
         });
         let is_said = shown.as_ref().is_some_and(|(doing, reason)| {

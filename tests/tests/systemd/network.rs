@@ -35,14 +35,14 @@ fn it_bears_a_network_that_is_gone_for_five_minutes() {
     assert!(!is_harmed, "{report:#?}");
     assert_eq!(report.vms_left, before.vms_left, "none is lost");
 
-    assert_eq!(count(&host, "ci: in trouble: "), 1, "reported once: {:#?}", host.said());
+    assert_eq!(count(&host, "ci: error: "), 1, "reported once: {:#?}", host.said());
     let status = host.property("StatusText");
     assert!(status.contains("; ci: "), "{status}");
 
     host.plug(true);
     // A request under way may take a while to fail.
     host.patience = Duration::from_secs(90);
-    host.wait_for_line(&["ci: out of trouble"]);
+    host.wait_for_line(&["ci: recovered after"]);
     host.wait_for_jobs(&waiting);
     host.wait_for_jobs(&running);
     host.wait("one is kept warm", |world| world.report().vms_left == 1);
@@ -51,11 +51,7 @@ fn it_bears_a_network_that_is_gone_for_five_minutes() {
     assert_eq!((report.vms_created, report.jobs_completed, report.jobs_killed), (6, 5, 0), "{report:#?}");
     assert_eq!((report.overwrites, report.vms_leaking, report.runners_left), (0, 0, 1), "{report:#?}");
     assert_eq!((host.property("MainPID"), host.property("NRestarts").as_str()), (process, "0"));
-    assert_eq!(
-        (count(&host, "ci: in trouble: "), count(&host, "ci: out of trouble")),
-        (1, 1),
-        "as is its end"
-    );
+    assert_eq!((count(&host, "ci: error: "), count(&host, "ci: recovered after")), (1, 1), "as is its end");
     let told = host.journal(&format!("_SYSTEMD_UNIT={UNIT} PRIORITY=4"));
     assert_eq!(told.len(), 1, "nothing else: {told:#?}");
 }

@@ -19,14 +19,14 @@ fn it_starts_while_github_refuses_or_is_away_and_says_why() {
     host.run(&format!("systemctl start {UNIT}"));
     assert_eq!(host.property("ActiveState"), "active");
     let status = host.property("StatusText");
-    assert!(status.starts_with("1 fleet, 0 runners") && status.contains("; ci: "), "{status}");
+    assert!(status.starts_with("1 fleet, runners not known") && status.contains("; ci: "), "{status}");
     assert!(status.contains("401"), "{status}");
     let told = host.journal(&format!("_SYSTEMD_UNIT={UNIT} FLEET=ci PRIORITY=4"));
     let message = told[0]["MESSAGE"].as_str().unwrap();
-    assert!(message.starts_with("ci: in trouble: ") && message.contains("401"), "{message}");
+    assert!(message.starts_with("ci: error: ") && message.contains("401"), "{message}");
 
     host.cloud.served.world().settings.token = token;
-    host.wait_for_line(&["ci: out of trouble"]);
+    host.wait_for_line(&["ci: recovered after"]);
     let jobs = host.submit(1, 1);
     host.wait_for_jobs(&jobs);
     assert_eq!(host.property("NRestarts"), "0");
@@ -35,7 +35,7 @@ fn it_starts_while_github_refuses_or_is_away_and_says_why() {
     host.run(&format!("systemctl restart {UNIT}"));
     assert_eq!(host.property("ActiveState"), "active");
     let status = host.property("StatusText");
-    assert!(status.starts_with("1 fleet, 0 runners") && status.contains("; ci: "), "{status}");
+    assert!(status.starts_with("1 fleet, runners not known") && status.contains("; ci: "), "{status}");
     host.plug(true);
     let jobs = host.submit(1, 1);
     host.wait_for_jobs(&jobs);

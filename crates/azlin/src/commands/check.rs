@@ -7,13 +7,15 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use azlin_daemon::preflight::{self, PreflightAdapters};
+use azlin_daemon::{Presence, read_status, runtime_dirs};
 use azlin_fleet::check::{Facts, SignInError, State, check};
 use azlin_fleet::config::DaemonConfig;
-use azlin_fleet::model::CredentialName;
+use azlin_fleet::model::{CredentialName, PoolName};
+use azlin_fleet::report::{FleetErrorKind, FleetStatus};
 use jiff::Timestamp;
 
 use crate::adapters::{self, ProcessEnvironment};
-use crate::args::{CheckArgs, OutputFormat};
+use crate::args::{CheckArgs, DirectoryArgs, OutputFormat};
 use crate::config::{ReadableFiles, read_what_is_readable};
 use crate::exit_status::ExitStatus;
 use crate::output::{print, say_error};
@@ -46,9 +48,11 @@ pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
             credentials: BTreeMap::new(),
             azure: None,
             ssh_keys: BTreeMap::new(),
+            errors: BTreeMap::new(),
         },
     };
     facts.bad_files = std::mem::take(&mut files.bad);
+    facts.errors = errors_of_daemon(&view.directories);
     let findings = check(&files.fleets, &facts, Timestamp::now());
     let text = match view.output {
         OutputFormat::Table => render::table(&findings, Terminal::stdout()),
@@ -63,6 +67,21 @@ pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
         return rehearsal::run(&args, config, fleet, &environment).await;
     }
     Ok(if is_good { ExitStatus::Done } else { ExitStatus::Failed })
+}
+
+/// What keeps fleets from their work at present, where a daemon runs that knows it. What the check itself looks at is left
+/// out.
+fn errors_of_daemon(directories: &DirectoryArgs) -> BTreeMap<PoolName, Vec<String>> {
+    if Presence::of(&directories.config_dir) != Presence::Running {
+        return BTreeMap::new();
+    }
+    let status = read_status(&runtime_dirs(directories.runtime_dir.as_deref()), &directories.config_dir);
+    let is_own = |about| matches!(about, FleetErrorKind::Seeing | FleetErrorKind::Credential);
+    let told = |fleet: FleetStatus| {
+        let others = fleet.errors.into_iter().filter(|error| !is_own(error.about));
+        (fleet.pool, others.map(|error| error.what).collect())
+    };
+    status.into_iter().flat_map(|status| status.fleets).map(told).collect()
 }
 
 async fn gather(config: &DaemonConfig, files: &ReadableFiles, environment: &ProcessEnvironment) -> Facts {

@@ -27,8 +27,10 @@ pub async fn run(args: DisableArgs) -> Result<ExitStatus> {
 
 /// How far a fleet is drained.
 fn drained(fleet: &FleetStatus) -> Progress {
-    let (busy, left) =
-        (fleet.count(PhaseKind::Active), fleet.runners.iter().filter(|runner| !runner.is_gone()).count());
+    let (busy, left) = (
+        fleet.count(PhaseKind::Active),
+        fleet.known_runners().iter().filter(|runner| !runner.is_gone()).count(),
+    );
     let text = match left {
         0 => "no runner is left".to_owned(),
         left => format!("{left} still there, {busy} of them busy"),

@@ -1,14 +1,18 @@
 //! `enable`: makes a fleet's file, or changes it and lets the fleet serve jobs.
 
+mod chosen_elsewhere;
+
 use anyhow::Result;
-use azlin_daemon::config_edit::{EditError, IfAbsent};
+use azlin_daemon::config_dir;
+use azlin_daemon::config_edit::{EditError, Edited, IfAbsent, Mode, update};
 use azlin_fleet::config::edit::{KeyChange, Literal, edit};
-use azlin_fleet::config::{Faulty, Problem, ProblemKind};
+use azlin_fleet::config::{Faulty, FleetDefaults, Problem, ProblemKind};
 
 use crate::args::{EnableArgs, TargetArgs};
 use crate::commands::fleet_file::{self, KILL_RUNNING_JOBS};
 use crate::exit_status::ExitStatus;
-use crate::output::say_error;
+use crate::output::{print, say_error};
+use chosen_elsewhere::{FoundValue, Surroundings};
 
 pub async fn run(args: EnableArgs) -> Result<ExitStatus> {
     let EnableArgs { target, options } = args;
@@ -21,8 +25,14 @@ pub async fn run(args: EnableArgs) -> Result<ExitStatus> {
         vec![KeyChange::set("enabled", Literal::Flag(true)), KeyChange::remove(KILL_RUNNING_JOBS)];
     changes.extend(options.scopes_to_leave().map(KeyChange::remove));
     changes.extend(given);
+    let found = chosen_elsewhere(&target, &changes);
+    let set = |found: &FoundValue| KeyChange::set(&found.key, Literal::Text(found.value.clone()));
+    changes.extend(found.iter().map(set));
     match fleet_file::change(&target, &changes, IfAbsent::Make) {
-        Ok(edited) => fleet_file::report(&target, &edited).await.map(|_| ExitStatus::Done),
+        Ok(edited) => {
+            print(&told(&target, &edited, &found))?;
+            fleet_file::report(&target, &edited).await.map(|_| ExitStatus::Done)
+        }
         Err(EditError::Refused { is_new: true, faulty, .. }) if is_missing_something(&faulty) => {
             say_error(&missing(&target, &faulty));
             Ok(ExitStatus::Usage)
@@ -31,9 +41,37 @@ pub async fn run(args: EnableArgs) -> Result<ExitStatus> {
     }
 }
 
+/// What a new file would lack, from where it was chosen already.
+fn chosen_elsewhere(target: &TargetArgs, changes: &[KeyChange]) -> Vec<FoundValue> {
+    let tried = update(&target.config_dir, &target.pool, changes, IfAbsent::Make, Mode::DryRun);
+    let Err(EditError::Refused { is_new: true, faulty, .. }) = tried else { return Vec::new() };
+    let fleets =
+        config_dir::fleets_alone(&target.config_dir).map_or_else(|_| Vec::new(), |(fleets, _)| fleets);
+    let surroundings = Surroundings::of_this_process(fleets);
+    let missing = faulty.problems.0.iter().filter(|problem| problem.kind == ProblemKind::Missing);
+    missing.filter_map(|problem| surroundings.find(&problem.key)).collect()
+}
+
+/// What the command did beside what was given.
+fn told(target: &TargetArgs, edited: &Edited, found: &[FoundValue]) -> String {
+    let taken = |found: &FoundValue| {
+        format!("took {} {} from {}\n", option_of(&found.key), found.value, found.source)
+    };
+    let mut text: String = found.iter().map(taken).collect();
+    if edited.was_disabled {
+        let pool = &target.pool;
+        text += &if target.dry_run {
+            format!("{pool} is not enabled: this would enable it, and it would serve jobs again\n")
+        } else {
+            format!("{pool} was not enabled: this enables it, and it serves jobs again\n")
+        };
+    }
+    text
+}
+
 /// What is wrong with the options by themselves, by the rules of a fleet's file.
 fn wrong(target: &TargetArgs, given: &[KeyChange]) -> Option<String> {
-    let Err(faulty) = edit("", &target.pool, "", given) else { return None };
+    let Err(faulty) = edit("", &target.pool, "", given, &FleetDefaults::default()) else { return None };
     let mut wrong: Vec<(String, String)> = Vec::new();
     for problem in &faulty.problems.0 {
         let option = option_of(&problem.key);
@@ -82,7 +120,8 @@ fn missing(target: &TargetArgs, faulty: &Faulty) -> String {
         let option = format!("{} {value}", option_of(&problem.key));
         text += format!("\n  {option:<24}{example}").trim_end();
     }
-    text + "\n\nFor every option and an example, try 'azlin github-runner enable --help'."
+    text += "\n\nWhat all fleets share belongs in [defaults.vm] of azlin.toml.";
+    text + "\nFor every option and an example, try 'azlin github-runner enable --help'."
 }
 
 #[cfg(test)]

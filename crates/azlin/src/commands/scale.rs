@@ -52,7 +52,7 @@ fn scaled(fleet: &FleetStatus, count: Option<u32>) -> Progress {
         return Progress { left: 0, text, state };
     };
     let coming = fleet.count(PhaseKind::Provisioning);
-    let there = fleet.runners.iter().filter(|runner| !runner.is_gone()).count();
+    let there = fleet.known_runners().iter().filter(|runner| !runner.is_gone()).count();
     let going = there.saturating_sub(online + coming);
     let text = format!("{online} of {count} online, {coming} coming, {going} going");
     let state = if !fleet.enabled {

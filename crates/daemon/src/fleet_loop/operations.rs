@@ -8,6 +8,7 @@ use azlin_fleet::model::{
 };
 use azlin_fleet::observe::Operation;
 use azlin_fleet::plan::fleet_share;
+use azlin_fleet::state::RunnerState;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{Duration, Instant};
@@ -176,6 +177,7 @@ impl FleetLoop {
         let removals = &self.fleet_state.removals;
         let (failed_before, is_news) =
             (!removals.is_empty(), failure.map(|failure| removals.is_news(failure)));
+        let was_asked = self.fleet_state.runners.get(&name).is_some_and(RunnerState::was_asked_to_drain);
         self.fleet_state.record(&name, &completed, self.shared.context.now());
         report::removals_end(&fleet.name, failed_before && self.fleet_state.removals.is_empty(), self.tick);
         self.has_room_again |= self.lacks_room && completed.frees_room();
@@ -186,7 +188,7 @@ impl FleetLoop {
             }
             (_, why) => why.is_none() || self.reported.complaints.get(&name) != why.as_ref(),
         };
-        let is_new = is_news.unwrap_or(is_new);
+        let is_new = is_news.unwrap_or(is_new && !was_asked);
         report::ended(&fleet.name, &name, &completed, is_new, self.tick);
         if let Some(why) = complaint {
             self.reported.complaints.insert(name, why.clone());

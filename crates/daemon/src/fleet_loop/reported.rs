@@ -18,7 +18,6 @@ const MOST_FAILED_STARTS: usize = 200;
 #[derive(Default)]
 pub(super) struct Reported {
     pub(super) status: Option<FleetStatus>,
-    pub(super) trouble: Option<String>,
     /// The last failure of each runner.
     pub(super) complaints: BTreeMap<RunnerName, String>,
     /// What failed starts said, in parts and without names of VMs: each try has another, and a fleet that is stopped
@@ -50,17 +49,14 @@ impl FleetLoop {
     /// Writes what was decided to the journal, and posts the status.
     pub(super) fn report(&mut self, plan: &Plan, seen: &Snapshot) {
         let fleet = &self.config.fleet;
-        let trouble = report::trouble(plan, seen);
-        let before = self.reported.trouble.as_deref();
-        report::trouble_changed(fleet, before, trouble.as_deref(), self.tick);
         report::decided(fleet, plan, self.tick);
         let tick = Tick { number: self.tick, at: self.shared.context.now(), next: Some(self.next_poll()) };
         let errors = self.reported.status.as_ref().map_or(&[][..], |status| &status.errors);
         let prices = &self.shared.prices;
         let status = FleetStatus::of(fleet, plan, seen, &self.fleet_state, prices, tick, errors);
+        report::errors_changed(fleet, errors, &status.errors, tick.at, self.tick);
         self.shared.status_store.publish(status.clone());
         self.reported.status = Some(status);
-        self.reported.trouble = trouble;
         if self.fleet_state.failures.count == 0 {
             self.reported.failed_starts.clear();
         }

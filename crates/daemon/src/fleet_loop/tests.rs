@@ -432,7 +432,7 @@ async fn what_begins_and_ends_is_on_the_board_before_the_next_tick() {
     let status_store = ci.shared.status_store.clone();
     let phases = || {
         let status = status_store.read().fleets.into_values().next().expect("it has ticked");
-        status.runners.iter().map(|runner| runner.phase.to_string()).collect::<Vec<_>>()
+        status.known_runners().iter().map(|runner| runner.phase.to_string()).collect::<Vec<_>>()
     };
     poll(&mut ci, Poll::Queue).await;
     let at_once = phases();
@@ -522,8 +522,22 @@ async fn what_only_a_person_can_end_is_logged_once_and_not_at_each_try() {
         wait(3600).await;
         let tries = fixture.requests("PUT", "/virtualMachines/{name}");
         assert!((10..=35).contains(&tries), "{what}: {tries} tries in an hour");
-        // The failed start, and for a place that is closed also that the fleet is in trouble.
-        assert!((1..=2).contains(&told.warnings()), "{what}: {} lines", told.warnings());
+        // The failed start or the place that is closed, and the job that waits for too long.
+        assert!((2..=3).contains(&told.warnings()), "{what}: {} lines", told.warnings());
         drop(lived);
     }
+}
+
+/// "What failed?" is asked of the journal with `-p warning`. A VM that never boots was told at info.
+#[tokio::test(start_paused = true)]
+async fn a_vm_that_never_boots_is_logged_as_a_warning() {
+    let fixture = CloudFixture::new("[[faults]]\nwhat = 'never_boots'\n");
+    fixture.submit("o/r");
+    let (told, _guard) = Warned::listen();
+    let lived = live(&fixture, "", vec![fleet("ci", "", EACH)]);
+    wait(60).await;
+    assert_eq!(told.warnings(), 0, "it may still come");
+    wait(12 * 60).await;
+    assert_eq!(told.warnings(), 2, "the start that failed, once, and the job that waits for too long");
+    drop(lived);
 }

@@ -53,7 +53,8 @@ impl Health {
         (status(fresh == all), format!("{body}\n"))
     }
 
-    /// Whether each fleet has ticked, and the daemon is not stopping.
+    /// Whether each fleet has ticked, and the daemon is not stopping. A fleet whose last look at GitHub and Azure failed
+    /// makes it no less ready: webhooks still arrive, and the body says how many fleets were seen whole.
     pub(super) fn is_ready(&self) -> (StatusCode, String) {
         let (statuses, fleets) = (self.status_store.read().fleets, self.fleets.now());
         let is_seen = |name: &&PoolName| statuses.contains_key(*name);
@@ -61,7 +62,13 @@ impl Health {
         let unseen = fleets.names().filter(|name| !is_seen(name));
         let waits = unseen.filter(|name| self.first_looks.excuse(name, self.patience)).count();
         let is_stopping = self.stop.is_cancelled();
-        let body = serde_json::json!({ "fleets": all, "fleets_seen": seen, "stopping": is_stopping });
+        let is_known = |name: &&PoolName| {
+            statuses.get(*name).is_some_and(|status| status.jobs_known && status.runners_known)
+        };
+        let known = fleets.names().filter(is_known).count();
+        let body = serde_json::json!({
+            "fleets": all, "fleets_seen": seen, "fleets_known": known, "stopping": is_stopping,
+        });
         (status(seen + waits == all && !is_stopping), format!("{body}\n"))
     }
 }

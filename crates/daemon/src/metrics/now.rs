@@ -27,6 +27,12 @@ struct OfState {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfKnown {
+    fleet: String,
+    what: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfPhase {
     fleet: String,
     phase: &'static str,
@@ -77,32 +83,49 @@ pub(super) fn register(registry: &mut Registry, view: &StatusView, context: &Dae
     let moment = |at: jiff::Timestamp| at.as_millisecond() as f64 / 1e3;
     let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "What runs", version);
-    let jobs = fleets().flat_map(|fleet| {
-        let jobs = &fleet.jobs;
+    let known = fleets().flat_map(|fleet| {
+        [("jobs", fleet.jobs_known), ("runners", fleet.runners_known)].map(|(what, known)| {
+            (OfKnown { fleet: fleet.pool.to_string(), what }, f64::from(u8::from(known)))
+        })
+    });
+    registry.register("fleet_known", "Whether the last look at a fleet saw all of it", family(known));
+    let jobs = fleets().filter_map(|fleet| Some((fleet, fleet.jobs?))).flat_map(|(fleet, jobs)| {
         let held = jobs.queued_jobs.saturating_sub(jobs.pending_jobs);
-        [("pending", jobs.pending_jobs), ("held", held), ("in_progress", jobs.in_progress_jobs)]
-            .map(|(state, count)| (OfState { fleet: fleet.pool.to_string(), state }, f64::from(count)))
+        let unserved = fleet.unserved_jobs;
+        [
+            ("pending", jobs.pending_jobs),
+            ("held", held),
+            ("in_progress", jobs.in_progress_jobs),
+            ("unserved", unserved),
+        ]
+        .map(|(state, count)| (OfState { fleet: fleet.pool.to_string(), state }, f64::from(count)))
     });
     registry.register(
         "jobs",
-        "Jobs of a fleet: those that could start, those that a rule or a group holds, those that run",
+        "Jobs of a fleet: those that could start, those that a rule or a group holds, those that run, and those like it that no fleet serves; absent where nothing of them is known",
         family(jobs),
     );
-    let runners = fleets().flat_map(|fleet| {
+    let runners = fleets().filter(|fleet| fleet.runners_known).flat_map(|fleet| {
         PhaseKind::ALL.map(|phase| {
             let count = fleet.count(phase);
             (OfPhase { fleet: fleet.pool.to_string(), phase: phase.as_str() }, count as f64)
         })
     });
-    registry.register("runners", "Runners of a fleet by phase", family(runners));
+    registry.register(
+        "runners",
+        "Runners of a fleet by phase; absent where they are not known",
+        family(runners),
+    );
     let mut gauge = |name: &str, help: &str, value: fn(&FleetStatus) -> Option<f64>| {
         registry.register(name, help, each(value));
     };
     gauge("runners_min", "The least runners that are kept available", |fleet| Some(fleet.min_runners.into()));
     gauge("runners_max", "The most VMs", |fleet| Some(fleet.max_runners.into()));
-    gauge("runners_target", "How many runners should be available", |fleet| {
-        Some(fleet.decision.target_runner_count.into())
-    });
+    gauge(
+        "runners_target",
+        "How many runners should be available; absent where runners are not known",
+        |fleet| fleet.decision.target_runner_count.map(f64::from),
+    );
     gauge("fleet_enabled", "Whether the fleet serves jobs", |fleet| Some(f64::from(u8::from(fleet.enabled))));
     let errors = fleets().flat_map(|fleet| {
         FleetErrorKind::ALL.map(|kind| {
@@ -129,7 +152,7 @@ pub(super) fn register(registry: &mut Registry, view: &StatusView, context: &Dae
         let since = fleet.oldest_pending.as_ref()?.since;
         Some((OfFleet { fleet: fleet.pool.to_string() }, moment(since)))
     });
-    let help = "Since when the job waits that has waited longest; absent where none does";
+    let help = "Since when the job waits that has waited longest; absent where none does, and where jobs are not known";
     registry.register_with_unit("oldest_pending_job_timestamp", help, seconds.clone(), family(oldest));
     let bad = Number::default();
     bad.set(view.bad_files.len() as f64);
@@ -153,7 +176,7 @@ fn costs(registry: &mut Registry, view: &StatusView) {
     let help = "What VMs have cost, by what they did, as far as prices are known";
     registry.register_with_unit("cost", help, Unit::Other("dollars".to_owned()), spent);
     registry.register("jobs_started", "Jobs that runners were seen to take", jobs);
-    let rate = family(fleets().map(|(fleet, cost)| (OfFleet { fleet }, cost.per_hour)));
+    let rate = family(fleets().filter_map(|(fleet, cost)| Some((OfFleet { fleet }, cost.per_hour?))));
     let help = "What the VMs that are there cost an hour, as far as prices are known";
     registry.register_with_unit("cost_per_hour", help, Unit::Other("dollars".to_owned()), rate);
 }

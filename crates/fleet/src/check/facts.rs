@@ -29,6 +29,8 @@ pub struct Facts {
     /// For each fleet that is bootstrapped over SSH: its key in words, or why it cannot be used. `None` means
     /// that only the service has the key.
     pub ssh_keys: BTreeMap<PoolName, Result<Option<String>, SshError>>,
+    /// What keeps each fleet from its work at present, as the running daemon tells it.
+    pub errors: BTreeMap<PoolName, Vec<String>>,
 }
 
 /// Why a sign-in with a credential failed.

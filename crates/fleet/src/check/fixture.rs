@@ -144,6 +144,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
             identities: [(IDENTITY.to_owned(), Ok(everything()))].into(),
         })),
         ssh_keys: [(fleet.name.clone(), Ok(Some("ssh-ed25519, from /key".to_owned())))].into(),
+        errors: BTreeMap::new(),
     }
 }
 

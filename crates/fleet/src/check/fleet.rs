@@ -4,12 +4,19 @@ use super::azure::granted;
 use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
 use super::permissions::{ON_IDENTITY, ON_SECURITY_GROUP, ON_SUBNET};
 use super::{About, Finding, Notes, State, disks, sizes};
-use crate::config::{Fleet, Method};
+use crate::config::{Fleet, Method, defaults_in_words};
 use crate::model::{Architecture, CallError, CallErrorKind, Image, Scope};
 use crate::ports::preflight::{ImageFacts, Subnet};
 
 pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
     let mut notes = Notes::new(About::Fleet(fleet.name.clone()));
+    if let Some(told) = defaults_in_words(&fleet.from_defaults) {
+        notes.ok("defaults", told);
+    }
+    for error in facts.errors.get(&fleet.name).into_iter().flatten() {
+        let cure = format!("what it says; `azlin github-runner explain --pool {}` has more", fleet.name);
+        notes.problem("now", error.clone(), cure);
+    }
     if !fleet.enabled {
         notes.ok("enabled", "not enabled: only what draining needs is looked at");
         return notes.list;

@@ -196,8 +196,18 @@ fn without_a_fleet_there_is_a_warning_unless_its_file_is_bad() {
         credentials: BTreeMap::new(),
         azure: None,
         ssh_keys: BTreeMap::new(),
+        errors: BTreeMap::new(),
     };
     assert!(tell(&none).contains("there is none"), "{}", tell(&none));
     let bad = Facts { bad_files: vec![("fleets/ci.toml".into(), "wrong".into())], ..none.clone() };
     assert!(!tell(&bad).contains("there is none"), "{}", tell(&bad));
+}
+
+/// "20 in order" was said while no VM could be made for four minutes.
+#[test]
+fn what_the_daemon_knows_to_be_wrong_is_a_problem() {
+    let fleet = fleet("repo = \"o/r\"", "");
+    let errors = [(fleet.name.clone(), vec!["Azure has no capacity".to_owned()])].into();
+    let found = told(std::slice::from_ref(&fleet), &Facts { errors, ..account(&fleet) });
+    assert_eq!(found, ["Problem now: Azure has no capacity"]);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 use url::Url;
 
-use super::fleet::absolute_path;
+use super::fleet::{absolute_path, check_defaults};
 use super::github::GitHubConfig;
 use super::prices;
 use super::problem::Problems;
@@ -16,7 +16,8 @@ use super::reader::{ConfigFile, number};
 use super::value::{base_url, duration};
 use crate::model::{CredentialName, Prices};
 
-/// The daemon's configuration. Every key has a default, so the file may be absent.
+/// The daemon's configuration. Every key has a default, so the file may be absent. `[defaults]` of the file is of the
+/// fleets: [`FleetDefaults`](super::FleetDefaults).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaemonConfig {
     /// The interval at which the daemon reads the queue.
@@ -83,6 +84,7 @@ impl DaemonConfig {
             webhook_url: http.optional("webhook_url", base_url),
             prices: prices::read(top.table("prices")),
         };
+        check_defaults(top.table("defaults"));
         for table in [poll, limits, azure, tls, http, top] {
             table.finish();
         }

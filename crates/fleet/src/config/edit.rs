@@ -17,7 +17,7 @@ pub use new_file::new_file;
 use toml_edit::{InlineTable, Item, Key, Value};
 
 use self::layout::Layout;
-use super::{Faulty, Fleet};
+use super::{Faulty, Fleet, FleetDefaults};
 use crate::model::PoolName;
 
 /// The tables of a fleet's file, in the order of the example.
@@ -47,7 +47,7 @@ impl KeyChange {
     }
 }
 
-/// The text with the changes, and the fleet that it describes. `file` is the file's name in errors.
+/// The text with the changes, and the fleet that it describes beside the defaults. `file` is the file's name in errors.
 ///
 /// # Errors
 /// Every problem of the changed text, or of the original text if that is not TOML.
@@ -56,6 +56,7 @@ pub fn edit(
     pool: &PoolName,
     text: &str,
     changes: &[KeyChange],
+    defaults: &FleetDefaults,
 ) -> Result<(String, Fleet), Faulty> {
     let mut text = text.to_owned();
     for KeyChange { path, to } in changes {
@@ -68,7 +69,7 @@ pub fn edit(
         };
         text = changed.unwrap_or(text);
     }
-    match Fleet::parse(file, pool.clone(), &text) {
+    match Fleet::parse_with(file, pool.clone(), &text, defaults) {
         Ok(fleet) => Ok((text, fleet)),
         Err(problems) => Err(Faulty { text, problems }),
     }

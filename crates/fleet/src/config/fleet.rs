@@ -1,5 +1,6 @@
 //! A fleet's file, `fleets/<pool>.toml`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use serde::Serialize;
 use toml::de::DeValue;
 use url::Url;
 
+use super::defaults::FleetDefaults;
 use super::problem::Problems;
 use super::reader::{ConfigFile, Table, flag, name, number, text};
 use super::value::duration;
@@ -150,6 +152,8 @@ pub struct Fleet {
     pub bootstrap: BootstrapConfig,
     /// Its VMs.
     pub vm: VmConfig,
+    /// The keys whose values are from `[defaults]` of azlin.toml: `vm.location`.
+    pub from_defaults: BTreeSet<String>,
     /// Whether its runners have these labels alone, without the implicit ones.
     is_rehearsed: bool,
     /// Computed once, when the file is read: each tick compares it with every VM's hash.
@@ -162,9 +166,23 @@ impl Fleet {
     /// # Errors
     /// Every problem of the file, each with its line.
     pub fn parse(file: &str, pool: PoolName, source: &str) -> Result<Fleet, Problems> {
+        Fleet::parse_with(file, pool, source, &FleetDefaults::default())
+    }
+
+    /// Reads a fleet's file, with the defaults for the keys that it does not have.
+    ///
+    /// # Errors
+    /// Every problem of the file, each with its line.
+    pub fn parse_with(
+        file: &str,
+        pool: PoolName,
+        source: &str,
+        defaults: &FleetDefaults,
+    ) -> Result<Fleet, Problems> {
         let file = ConfigFile::new(file, source);
-        let fleet = read(pool, file.root());
-        file.finish(fleet)
+        let fleet = read(pool, file.root_with(defaults));
+        let from_defaults = file.defaulted();
+        file.finish(fleet.map(|fleet| Fleet { from_defaults, ..fleet }))
     }
 
     /// The fleet, at the GitHub with this API URL.
@@ -207,6 +225,13 @@ impl Fleet {
     pub fn scaling_hash(&self) -> String {
         let text = format!("{:?} {} {:?}", self.scaling, self.enabled, self.labels);
         format!("{:016x}", crate::fnv1a([text.as_bytes()]))
+    }
+}
+
+/// Reports what is wrong with the keys of `[defaults]` alone.
+pub(super) fn check_defaults(table: Table<'_, '_>) {
+    if let Ok(pool) = "defaults".parse() {
+        drop(read(pool, table.partial()));
     }
 }
 
@@ -275,6 +300,7 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
         lifecycle,
         bootstrap,
         vm,
+        from_defaults: BTreeSet::new(),
     })
 }
 

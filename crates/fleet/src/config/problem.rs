@@ -85,6 +85,13 @@ pub struct Faulty {
     pub problems: Problems,
 }
 
+/// A span, extended to whole lines.
+pub(super) fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
+    let start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[span.end..].find('\n').map_or(text.len(), |newline| span.end + newline);
+    start..end
+}
+
 /// The line and column, both from 1, of a byte in a text.
 pub(super) fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte.min(text.len())).unwrap_or(text);

@@ -4,14 +4,16 @@
 //! [`Table::finish`] is unknown.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::str::FromStr;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Problem, ProblemKind, Problems, position};
+use super::defaults::FleetDefaults;
+use super::problem::{Problem, ProblemKind, Problems, lines_of, position};
+use super::value::found;
 use super::{secret, syntax};
 use crate::model::NameError;
 
@@ -22,6 +24,8 @@ pub(super) struct ConfigFile<'t> {
     problems: RefCell<Vec<Problem>>,
     /// Every key that an accessor has requested, with its table.
     known: RefCell<Vec<(String, &'static str)>>,
+    /// The keys whose values are from `[defaults]` of azlin.toml.
+    defaulted: RefCell<BTreeSet<String>>,
     is_toml: Cell<bool>,
 }
 
@@ -32,6 +36,7 @@ impl<'t> ConfigFile<'t> {
             text,
             problems: RefCell::default(),
             known: RefCell::default(),
+            defaulted: RefCell::default(),
             is_toml: Cell::new(true),
         }
     }
@@ -64,8 +69,27 @@ impl<'t> ConfigFile<'t> {
             span: root.span(),
             entries: root.into_inner(),
             known: Vec::new(),
-            is_blocked: false,
+            may_be_partial: false,
         }
+    }
+
+    /// The root table with the defaults for the keys that it does not have.
+    pub(super) fn root_with(&self, defaults: &'t FleetDefaults) -> Table<'_, 't> {
+        let mut root = self.root();
+        *self.defaulted.borrow_mut() = defaults.add_to(&mut root.entries);
+        root
+    }
+
+    /// The keys whose values are from the defaults.
+    pub(super) fn defaulted(&self) -> BTreeSet<String> {
+        self.defaulted.borrow().clone()
+    }
+
+    fn is_defaulted(&self, key: &str) -> bool {
+        let is_its = |known: &String| {
+            key.strip_prefix(known.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.defaulted.borrow().iter().any(is_its)
     }
 
     fn refuse_secret(&self, span: Range<usize>, key: &str) {
@@ -80,14 +104,18 @@ impl<'t> ConfigFile<'t> {
         span: Range<usize>,
         kind: ProblemKind,
         key: &str,
-        message: String,
+        mut message: String,
         help: Option<String>,
     ) {
         let (line, column) = position(self.text, span.start);
+        let is_quotable = !self.is_defaulted(key);
+        if !is_quotable {
+            message.push_str("; its value is from [defaults] of azlin.toml");
+        }
         let key = if secret::looks_secret(key) { "(a secret, not shown)" } else { key };
         let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
         let (file, key) = (self.name.to_owned(), key.chars().map(shown).collect());
-        let problem = Problem { kind, file, line, column, span, is_quotable: true, key, message, help };
+        let problem = Problem { kind, file, line, column, span, is_quotable, key, message, help };
         self.problems.borrow_mut().push(problem);
     }
 
@@ -109,7 +137,7 @@ impl<'t> ConfigFile<'t> {
             }
             let lines = lines_of(self.text, &problem.span);
             let is_secret = secrets.iter().any(|secret| secret.start < lines.end && lines.start < secret.end);
-            problem.is_quotable = !is_secret && secret::may_be_shown(&self.text[lines]);
+            problem.is_quotable &= !is_secret && secret::may_be_shown(&self.text[lines]);
         }
         problems.sort_by_key(|problem| problem.span.start);
         match read {
@@ -131,13 +159,6 @@ fn elsewhere(known: &[(String, &'static str)], path: &str) -> Option<String> {
     })
 }
 
-/// A span, extended to whole lines.
-fn lines_of(text: &str, span: &Range<usize>) -> Range<usize> {
-    let start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
-    let end = text[span.end..].find('\n').map_or(text.len(), |newline| span.end + newline);
-    start..end
-}
-
 /// A table. Each key is taken from it once.
 pub(super) struct Table<'f, 't> {
     file: &'f ConfigFile<'t>,
@@ -145,8 +166,9 @@ pub(super) struct Table<'f, 't> {
     span: Range<usize>,
     entries: DeTable<'t>,
     known: Vec<&'static str>,
-    /// The table's place holds something else. That is reported, and its missing keys are not.
-    is_blocked: bool,
+    /// Missing keys are not reported: these are defaults, or the table's place holds something else, which is
+    /// reported.
+    may_be_partial: bool,
 }
 
 /// Parses a value. The error says what is allowed.
@@ -262,22 +284,28 @@ impl<'t> Table<'_, 't> {
     /// A table below this one. An absent table reads as an empty one.
     pub(super) fn table(&mut self, key: &'static str) -> Self {
         let path = self.path_of(key);
-        let empty = |span, is_blocked| Table {
+        let above = self.may_be_partial;
+        let empty = |span, may_be_partial| Table {
             file: self.file,
             path: path.clone(),
             span,
             entries: DeTable::new(),
             known: vec![],
-            is_blocked,
+            may_be_partial,
         };
         match self.take(key) {
-            None => empty(self.span.end..self.span.end, false),
+            None => empty(self.span.end..self.span.end, above),
             Some(value) => {
                 let span = value.span();
                 match value.into_inner() {
-                    DeValue::Table(entries) => {
-                        Table { file: self.file, path, span, entries, known: Vec::new(), is_blocked: false }
-                    }
+                    DeValue::Table(entries) => Table {
+                        file: self.file,
+                        path,
+                        span,
+                        entries,
+                        known: Vec::new(),
+                        may_be_partial: above,
+                    },
                     other => {
                         let message = format!("found {}; allowed: a table, [{path}]", found(&other));
                         self.file.note(span.clone(), ProblemKind::Value, &path, message, None);
@@ -286,6 +314,12 @@ impl<'t> Table<'_, 't> {
                 }
             }
         }
+    }
+
+    /// The table, of which any key may be missing.
+    pub(super) fn partial(mut self) -> Self {
+        self.may_be_partial = true;
+        self
     }
 
     /// The tables below a table, each by a name that the user has chosen.
@@ -302,8 +336,14 @@ impl<'t> Table<'_, 't> {
             let span = value.span();
             match (read(&DeValue::String(text.into())), value.into_inner()) {
                 (Ok(name), DeValue::Table(entries)) => {
-                    let table =
-                        Table { file: self.file, path, span, entries, known: Vec::new(), is_blocked: false };
+                    let table = Table {
+                        file: self.file,
+                        path,
+                        span,
+                        entries,
+                        known: Vec::new(),
+                        may_be_partial: false,
+                    };
                     named.push((name, table));
                 }
                 (Err(allowed), _) => {
@@ -341,7 +381,7 @@ impl<'t> Table<'_, 't> {
                     span,
                     entries,
                     known: Vec::new(),
-                    is_blocked: false,
+                    may_be_partial: false,
                 }),
                 other => {
                     wrong(span, &other);
@@ -364,7 +404,7 @@ impl<'t> Table<'_, 't> {
 
     /// Reports that a key is missing, and the line to add.
     pub(super) fn missing(&self, key: &str, line: &str) {
-        if self.is_blocked {
+        if self.may_be_partial {
             return;
         }
         let message = "this key is missing, and there is no default".to_owned();
@@ -415,26 +455,6 @@ impl<'t> Table<'_, 't> {
             self.file.note(key.span(), ProblemKind::UnknownKey, &self.path_of(name), message, Some(help));
         }
         self.file.known.borrow_mut().extend(self.known.iter().map(|known| (self.path.clone(), *known)));
-    }
-}
-
-/// A value as an error quotes it: always short, never a secret.
-fn found(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) if secret::looks_secret(text) => "a secret (not shown)".to_owned(),
-        DeValue::String(text) if secret::has_user(text) => {
-            "an address with a user or password (not shown)".to_owned()
-        }
-        DeValue::String(text) if text.chars().count() > 80 => {
-            format!("{:?}…", text.chars().take(80).collect::<String>())
-        }
-        DeValue::String(text) => format!("{text:?}"),
-        DeValue::Integer(number) => format!("the number {}", number.as_str()),
-        DeValue::Float(number) => format!("the number {}", number.as_str()),
-        DeValue::Boolean(flag) => flag.to_string(),
-        DeValue::Datetime(date) => format!("the date {date}"),
-        DeValue::Array(_) => "a list".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use toml::de::DeValue;
 use url::{Host, Url};
 
+use super::secret;
+
 /// A duration as people write it, of at least this many seconds.
 pub(super) fn duration(least_seconds: u64) -> impl Fn(&DeValue<'_>) -> Result<Duration, String> {
     move |value| {
@@ -43,6 +45,26 @@ fn is_safe(url: &Url) -> bool {
         && url.query().is_none()
         && url.fragment().is_none();
     plain && (url.scheme() == "https" || (url.scheme() == "http" && loopback))
+}
+
+/// A value as an error quotes it: always short, never a secret.
+pub(super) fn found(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) if secret::looks_secret(text) => "a secret (not shown)".to_owned(),
+        DeValue::String(text) if secret::has_user(text) => {
+            "an address with a user or password (not shown)".to_owned()
+        }
+        DeValue::String(text) if text.chars().count() > 80 => {
+            format!("{:?}…", text.chars().take(80).collect::<String>())
+        }
+        DeValue::String(text) => format!("{text:?}"),
+        DeValue::Integer(number) => format!("the number {}", number.as_str()),
+        DeValue::Float(number) => format!("the number {}", number.as_str()),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(date) => format!("the date {date}"),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
 }
 
 #[cfg(test)]

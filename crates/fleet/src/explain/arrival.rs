@@ -70,7 +70,26 @@ impl<'a> JobChain<'a> {
             });
             let what =
                 format!("starting: {}; each has boot_timeout ({limit}) to come online", first_few(told));
-            return (Link::waits(LinkKind::Vm, what), "its runner is starting".to_owned());
+            return match failures.count {
+                0 => (Link::waits(LinkKind::Vm, what), "its runner is starting".to_owned()),
+                failed => {
+                    let last =
+                        if failed == 1 { "the last one".to_owned() } else { format!("the last {failed}") };
+                    let what = format!(
+                        "{what}. {} failed, the last with: {}",
+                        counted(failed, "start"),
+                        failures.why
+                    );
+                    let cure = format!(
+                        "if this one fails too: `azlin github-runner check --pool {}`; what a VM printed \
+                         is in the journal: `journalctl -u azlin-github-runner -p warning FLEET={}`",
+                        fleet.name, fleet.name
+                    );
+                    let verdict =
+                        format!("its runner is starting (attempt {}; {last} never came online)", failed + 1);
+                    (Link::waits(LinkKind::Vm, what).cure(cure), verdict)
+                }
+            };
         }
         let unlike = self.idle().count() - ready;
         if before < ready + coming.len() + unlike {
@@ -99,8 +118,9 @@ impl<'a> JobChain<'a> {
                 failures.why
             );
             let cure = format!(
-                "what the message says; sizes and zones of [vm] in fleets/{}.toml say where it is tried",
-                fleet.name
+                "`azlin github-runner check --pool {}` looks for the cause: permissions, quota, image, the subnet's way \
+                 out; what a VM printed is in the journal: `journalctl -u azlin-github-runner -p warning FLEET={}`",
+                fleet.name, fleet.name
             );
             return (
                 Link::broken(LinkKind::Vm, what).cure(cure),

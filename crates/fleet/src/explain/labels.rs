@@ -14,16 +14,6 @@ pub(super) fn lacking<'j>(fleet: &Fleet, job: &'j Job) -> Vec<&'j str> {
     job.labels.iter().map(String::as_str).filter(|wanted| !has_label(fleet, wanted)).collect()
 }
 
-/// Whether the job asks for a GitHub-hosted image instead of a self-hosted runner.
-pub(super) fn is_for_hosted(job: &Job) -> bool {
-    let is_image = |label: &String| {
-        let label = label.to_ascii_lowercase();
-        ["ubuntu-", "windows-", "macos-"].iter().any(|image| label.starts_with(image))
-    };
-    let is_own = |label: &String| label.eq_ignore_ascii_case("self-hosted");
-    job.labels.iter().any(is_image) && !job.labels.iter().any(is_own)
-}
-
 /// The names with the most similar spelling, the nearest first.
 pub fn nearest<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let wanted = wanted.to_ascii_lowercase();
@@ -52,7 +42,7 @@ pub(super) fn judge(fleet: &Fleet, fleets: &[&Fleet], job: &Job) -> Link {
         return Link::holds(LinkKind::Labels, format!("asks for {asked}; the runners of {pool} will do"));
     }
     let quoted = lacking.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-    if is_for_hosted(job) {
+    if job.is_for_hosted() {
         let what = format!("asks for {quoted}, which is for runners that GitHub hosts: no fleet counts it");
         return Link::broken(LinkKind::Labels, what).cure(
             "GitHub runs it by itself; `runs-on: self-hosted` and labels of a fleet would bring it here",

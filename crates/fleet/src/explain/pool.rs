@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Explanation, FleetView, JobQuery, NextChange, job, labels, next_changes, runner};
+use super::{Explanation, FleetView, JobQuery, NextChange, job, next_changes, runner};
 use crate::config::Fleet;
 use crate::model::{Job, JobStatus};
 use crate::observe::{is_in_scope, owner};
@@ -33,7 +33,7 @@ pub fn pool(view: &FleetView<'_>, fleets: &[&Fleet]) -> PoolExplanation {
         is_in_scope(view.fleet, &job.repo)
             && match owner(peers(), job) {
                 Some(claim) => *claim.pool == view.fleet.name,
-                None => !labels::is_for_hosted(job),
+                None => !job.is_for_hosted(),
             }
     };
     let jobs = view.queue.map(|queue| queue.jobs.as_slice()).unwrap_or_default();

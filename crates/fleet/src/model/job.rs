@@ -72,6 +72,18 @@ pub struct Job {
     pub runner_name: Option<String>,
 }
 
+impl Job {
+    /// Whether the job asks for an image that GitHub hosts instead of a self-hosted runner.
+    pub fn is_for_hosted(&self) -> bool {
+        let is_image = |label: &String| {
+            let label = label.to_ascii_lowercase();
+            ["ubuntu-", "windows-", "macos-"].iter().any(|image| label.starts_with(image))
+        };
+        let is_own = |label: &String| label.eq_ignore_ascii_case("self-hosted");
+        self.labels.iter().any(is_image) && !self.labels.iter().any(is_own)
+    }
+}
+
 /// A job that was looked up by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundJob {

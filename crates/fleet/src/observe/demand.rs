@@ -62,6 +62,17 @@ pub struct OldestPending {
     pub since: Timestamp,
 }
 
+/// Queued jobs that no fleet serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnservedJobs {
+    /// How many there are.
+    pub count: u32,
+    /// The one that has waited longest.
+    pub oldest: OldestPending,
+    /// What that one asks for.
+    pub labels: Vec<String>,
+}
+
 /// The demand on one fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Demand {
@@ -73,6 +84,8 @@ pub struct Demand {
     pub missing: Vec<String>,
     /// What else an operator should know about the counts.
     pub notes: Vec<String>,
+    /// Jobs that ask for runners like this fleet's, and that no fleet serves. They are no demand.
+    pub unserved: Option<UnservedJobs>,
 }
 
 impl Demand {
@@ -83,6 +96,7 @@ impl Demand {
             oldest_pending: None,
             missing: Vec::new(),
             notes: Vec::new(),
+            unserved: None,
         }
     }
 
@@ -100,8 +114,28 @@ impl Demand {
             sum.oldest_pending = oldest.into_iter().flatten().min_by_key(age);
             sum.missing.extend(demand.missing.iter().cloned());
             sum.notes.extend(demand.notes.iter().cloned());
+            for unserved in demand.unserved.iter().cloned() {
+                sum.add_unserved(unserved);
+            }
         }
         sum
+    }
+
+    /// The counts, unless nothing is known: no job was read, and some could not be read.
+    pub fn known_metrics(&self) -> Option<QueueMetrics> {
+        (self.missing.is_empty() || self.metrics.total_jobs > 0).then_some(self.metrics)
+    }
+
+    fn add_unserved(&mut self, more: UnservedJobs) {
+        self.unserved = Some(match self.unserved.take() {
+            None => more,
+            Some(known) => {
+                let count = known.count + more.count;
+                let age = |jobs: &UnservedJobs| (jobs.oldest.since, jobs.oldest.id);
+                let older = if age(&known) <= age(&more) { known } else { more };
+                UnservedJobs { count, ..older }
+            }
+        });
     }
 
     /// Counts a job that is queued and no demand.
@@ -147,6 +181,13 @@ pub fn attribute<'f>(
                 && job.status == JobStatus::Queued
             {
                 left.entry(claim.pool).or_default().refuse(why);
+            } else if let Some(fleet) = like(&fleets, job)
+                && left_out(job, queue, now).is_none()
+                && let Some(demand) = demands.get_mut(&fleet.name)
+            {
+                let since = queue.waits_since(job);
+                let oldest = OldestPending { id: job.id, name: job.name.clone(), since };
+                demand.add_unserved(UnservedJobs { count: 1, oldest, labels: job.labels.clone() });
             }
             continue;
         };
@@ -165,6 +206,19 @@ pub fn attribute<'f>(
         }
     }
     demands
+}
+
+/// The fleet whose runners are most like what an unserved job asks for: registered where the job is, with some of its
+/// labels. A job for runners that GitHub hosts, or that has nothing in common with any fleet, is like none.
+fn like<'f>(fleets: &[&'f Fleet], job: &Job) -> Option<&'f Fleet> {
+    if job.status != JobStatus::Queued || job.is_for_hosted() {
+        return None;
+    }
+    let common = |fleet: &Fleet| job.labels.iter().filter(|wanted| has_label(fleet, wanted)).count();
+    let candidates = fleets.iter().filter(|fleet| fleet.enabled && is_in_scope(fleet, &job.repo));
+    let most = candidates.map(|fleet| (common(fleet), *fleet)).filter(|(common, _)| *common > 0);
+    most.min_by_key(|(common, fleet)| (std::cmp::Reverse(*common), fleet.priority, &fleet.name))
+        .map(|(_, fleet)| fleet)
 }
 
 /// A fleet's claim to a job. The least of several claims wins: the lowest priority, then the fewest labels that the job

@@ -117,10 +117,10 @@ pub enum NotRemovable {
 pub struct DecisionStatus {
     /// What is to change.
     pub action: ScalingAction,
-    /// The runners that should be available.
-    pub target_runner_count: u32,
-    /// The runners that are available.
-    pub current_runner_count: u32,
+    /// The runners that should be available. Absent if runners or VMs could not be read.
+    pub target_runner_count: Option<u32>,
+    /// The runners that are available. Absent if runners or VMs could not be read.
+    pub current_runner_count: Option<u32>,
     /// The rule that decided.
     pub rule: Rule,
     /// For people: the numbers, the rule, and what would change it.
@@ -151,10 +151,11 @@ impl Reason {
 
 impl From<&ScalingDecision> for DecisionStatus {
     fn from(decision: &ScalingDecision) -> Self {
+        let is_known = !matches!(decision.reason.basis, Basis::Unread(_));
         DecisionStatus {
             action: decision.action,
-            target_runner_count: decision.target_runner_count,
-            current_runner_count: decision.current_runner_count,
+            target_runner_count: is_known.then_some(decision.target_runner_count),
+            current_runner_count: is_known.then_some(decision.current_runner_count),
             rule: decision.rule(),
             reason: decision.reason.to_string(),
         }
@@ -176,7 +177,7 @@ impl fmt::Display for Remark {
         match self {
             Remark::StartsFailed { count, why, left, is_stopped } => {
                 if *is_stopped {
-                    f.write_str("stopped until somebody acts; ")?;
+                    f.write_str("stopped until a person acts; ")?;
                 }
                 let left = in_words(*left);
                 write!(f, "starting none for another {left}, since starts failed ({count} in a row): {why}")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ByUse, Prices, Use, elapsed};
+use crate::model::{ByUse, Prices, Use, Vm, elapsed};
 use crate::observe::Snapshot;
 use crate::state::Ledger;
 
@@ -25,8 +25,8 @@ pub struct Cost {
     pub jobs: u64,
     /// The total divided by the jobs. Absent if there were no jobs.
     pub per_job: Option<f64>,
-    /// The cost of the current VMs per hour.
-    pub per_hour: f64,
+    /// The cost of the current VMs per hour. Absent if they are not known.
+    pub per_hour: Option<f64>,
     /// The date of the prices.
     pub prices_as_of: String,
     /// Sizes whose price is that of another region, or of a regular VM.
@@ -61,8 +61,8 @@ impl Cost {
                 by_use[what_for] += *time as f64 / HOUR * hour;
             }
         }
-        let vms = seen.vms.iter().flat_map(|vms| vms.values());
-        let per_hour = vms.map(|vm| price(&vm.size, &vm.location, vm.spot)).sum();
+        let mut sum = |vm: &Vm| price(&vm.size, &vm.location, vm.spot);
+        let per_hour = seen.vms.as_ref().ok().map(|vms| rounded(vms.values().map(|vm| sum(vm)).sum()));
         let total: f64 = by_use.iter().map(|(_, cost)| cost).sum();
         Some(Cost {
             since,
@@ -71,7 +71,7 @@ impl Cost {
             idle_share: (total > 0.0).then(|| rounded(by_use[Use::Idle] / total)),
             jobs: ledger.jobs,
             per_job: (ledger.jobs > 0).then(|| rounded(total / ledger.jobs as f64)),
-            per_hour: rounded(per_hour),
+            per_hour,
             prices_as_of: prices.as_of.clone(),
             estimated,
             unpriced,
@@ -80,7 +80,7 @@ impl Cost {
 
     /// Whether there is any cost to show.
     pub fn is_something(&self) -> bool {
-        self.per_hour > 0.0 || self.total > 0.0 || !self.unpriced.is_empty()
+        self.per_hour.is_some_and(|cost| cost > 0.0) || self.total > 0.0 || !self.unpriced.is_empty()
     }
 
     /// How long ago counting began.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{ByUse, PhaseKind, ScalingAction, Use};
 use crate::report::FleetStatus;
@@ -31,13 +31,20 @@ pub struct History {
 pub struct Minute {
     /// The start of the minute, in seconds since 1970.
     pub at: i64,
-    /// Jobs that could start now.
-    pub pending: u32,
-    /// Jobs that are running.
-    pub running: u32,
-    /// The number of VMs, by use.
-    #[serde(flatten)]
-    pub vms: ByUse<u32>,
+    /// Jobs that could start now. Absent if nothing of the jobs was known.
+    pub pending: Option<u32>,
+    /// Jobs that are running. Absent if nothing of the jobs was known.
+    pub running: Option<u32>,
+    /// The number of VMs, by use. Absent if the VMs were not known.
+    #[serde(flatten, deserialize_with = "if_known")]
+    pub vms: Option<ByUse<u32>>,
+}
+
+/// The numbers of all uses; `None` where one is absent.
+fn if_known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByUse<u32>>, D::Error> {
+    let read = ByUse::<Option<u32>>::deserialize(deserializer)?;
+    let is_whole = read.iter().all(|(_, count)| count.is_some());
+    Ok(is_whole.then(|| ByUse::from_fn(|of| read[of].unwrap_or_default())))
 }
 
 /// A decision that changed the number of runners.
@@ -85,13 +92,15 @@ impl Minute {
         let count = |phase| u32::try_from(fleet.count(phase)).unwrap_or(u32::MAX);
         Minute {
             at: fleet.at.as_second().div_euclid(60) * 60,
-            pending: fleet.jobs.pending_jobs,
-            running: fleet.jobs.in_progress_jobs,
-            vms: ByUse::from_fn(|of| match of {
-                Use::Starting => count(PhaseKind::Provisioning),
-                Use::Busy => count(PhaseKind::Active),
-                Use::Idle => count(PhaseKind::Registered),
-                Use::Leaving => count(PhaseKind::Draining) + count(PhaseKind::Destroyed),
+            pending: fleet.jobs.map(|jobs| jobs.pending_jobs),
+            running: fleet.jobs.map(|jobs| jobs.in_progress_jobs),
+            vms: fleet.runners_known.then(|| {
+                ByUse::from_fn(|of| match of {
+                    Use::Starting => count(PhaseKind::Provisioning),
+                    Use::Busy => count(PhaseKind::Active),
+                    Use::Idle => count(PhaseKind::Registered),
+                    Use::Leaving => count(PhaseKind::Draining) + count(PhaseKind::Destroyed),
+                })
             }),
         }
     }
@@ -103,8 +112,8 @@ impl Decided {
         Decided {
             at: fleet.at,
             action: decision.action,
-            from: decision.current_runner_count,
-            to: decision.target_runner_count,
+            from: decision.current_runner_count.unwrap_or_default(),
+            to: decision.target_runner_count.unwrap_or_default(),
             reason: decision.reason.clone(),
         }
     }

@@ -3,18 +3,20 @@
 //! The status is plain values without secrets. docs/reference/schemas/status.schema.json documents version 1.
 //! Within a version, keys may be added; no key is removed or changes its meaning.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::model::{
     Budgets, EphemeralRunner, JobId, Phase, PhaseKind, PoolName, Prices, RunnerId, RunnerName, counted,
-    in_words,
 };
 use crate::observe::{OldestPending, Operation, QueueMetrics, Snapshot};
 use crate::plan::DecisionStatus;
 use crate::plan::Plan;
 use crate::report::Cost;
+use crate::report::errors::{LastingError, lasting};
 use crate::state::{FailingRemoval, FleetState};
 
 /// The version of [`Status`].
@@ -81,24 +83,31 @@ pub struct FleetStatus {
     pub next_poll: Option<Timestamp>,
     /// Whether all of the fleet's jobs could be read. If not, the counts are lower bounds.
     pub jobs_known: bool,
-    /// Whether the fleet's runners and VMs could be read. If not, `runners` is empty.
+    /// Whether the fleet's runners and VMs could be read.
     pub runners_known: bool,
-    /// The counts of the fleet's jobs.
-    pub jobs: QueueMetrics,
+    /// The counts of the fleet's jobs. Absent if nothing of them is known.
+    pub jobs: Option<QueueMetrics>,
     /// The pending job that has waited longest.
     pub oldest_pending: Option<OldestPending>,
+    /// Queued jobs of the fleet's repositories that no fleet serves, and that ask for runners like the fleet's. Each is
+    /// counted for one fleet.
+    #[serde(default)]
+    pub unserved_jobs: u32,
     /// The number of runners that stay available without any job (`min_runners`).
     pub min_runners: u32,
     /// The most VMs that the fleet may have (`max_runners`).
     pub max_runners: u32,
     /// The count that a person set. Absent means that the queue decides.
     pub manual_count: Option<u32>,
+    /// The keys of the fleet's configuration that are from `[defaults]` of azlin.toml.
+    #[serde(default)]
+    pub from_defaults: BTreeSet<String>,
     /// The decision and its reason.
     pub decision: DecisionStatus,
     /// When a decision last changed the number of runners.
     pub last_scaling: Option<Timestamp>,
-    /// Every runner that exists, is starting or is leaving.
-    pub runners: Vec<RunnerRow>,
+    /// Every runner that exists, is starting or is leaving. Absent if they are not known.
+    pub runners: Option<Vec<RunnerRow>>,
     /// Lasting errors, each with its start.
     pub errors: Vec<LastingError>,
     /// Removals that have failed each time so far.
@@ -156,59 +165,6 @@ pub struct RemovalRow {
     pub next_try: Option<Timestamp>,
 }
 
-/// The subject of a lasting error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FleetErrorKind {
-    /// A list that could not be read.
-    Seeing,
-    /// Runners that the daemon leaves alone, so that only a person can remove them.
-    LeftAlone,
-    /// Runners that cannot be started.
-    Starting,
-    /// Sizes, zones, regions or prices of the fleet's file that Azure never makes its VMs with.
-    Closed,
-    /// Runners, or parts of VMs, that cannot be removed.
-    Removing,
-    /// A credential that expires.
-    Credential,
-}
-
-impl FleetErrorKind {
-    /// All subjects.
-    pub const ALL: [FleetErrorKind; 6] = [
-        FleetErrorKind::Seeing,
-        FleetErrorKind::LeftAlone,
-        FleetErrorKind::Starting,
-        FleetErrorKind::Closed,
-        FleetErrorKind::Removing,
-        FleetErrorKind::Credential,
-    ];
-
-    /// The name of the subject, in JSON and in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            FleetErrorKind::Seeing => "seeing",
-            FleetErrorKind::LeftAlone => "left_alone",
-            FleetErrorKind::Starting => "starting",
-            FleetErrorKind::Closed => "closed",
-            FleetErrorKind::Removing => "removing",
-            FleetErrorKind::Credential => "credential",
-        }
-    }
-}
-
-/// A lasting error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastingError {
-    /// The subject of the error.
-    pub about: FleetErrorKind,
-    /// The error, for people.
-    pub what: String,
-    /// When the error began.
-    pub since: Timestamp,
-}
-
 /// A tick: its number, its time, and the time of the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick {
@@ -239,16 +195,18 @@ impl FleetStatus {
             at: tick.at,
             next_poll: tick.next,
             jobs_known: plan.demand.missing.is_empty(),
-            runners_known: seen.entries.is_ok() && seen.vms.is_ok(),
-            jobs: plan.demand.metrics,
+            runners_known: seen.has_whole_lists(),
+            jobs: plan.demand.known_metrics(),
             oldest_pending: plan.demand.oldest_pending.clone(),
+            unserved_jobs: plan.demand.unserved.as_ref().map_or(0, |unserved| unserved.count),
             min_runners: fleet.scaling.min_runners,
             max_runners: fleet.scaling.max_runners,
             manual_count: fleet.scaling.manual_count,
+            from_defaults: fleet.from_defaults.clone(),
             decision: DecisionStatus::from(&plan.decision),
             last_scaling: fleet_state.scaling.at,
-            runners: plan.runners.iter().map(|runner| RunnerRow::of(runner, seen, fleet_state)).collect(),
-            errors: lasting(errors(plan, seen, fleet_state), before, tick.at),
+            runners: rows(&plan.runners, seen, fleet_state),
+            errors: lasting(fleet, plan, seen, fleet_state, before, tick.at),
             failing_removals: removals(fleet_state),
             cost: Cost::of(&fleet_state.ledger, seen, prices),
         }
@@ -256,13 +214,18 @@ impl FleetStatus {
 
     /// Updates the runners after an operation has begun or ended.
     pub fn update(&mut self, runners: &[EphemeralRunner], seen: &Snapshot, fleet_state: &FleetState) {
-        self.runners = runners.iter().map(|runner| RunnerRow::of(runner, seen, fleet_state)).collect();
+        self.runners = rows(runners, seen, fleet_state);
         self.failing_removals = removals(fleet_state);
     }
 
-    /// The number of runners in a phase.
+    /// The runners that are known.
+    pub fn known_runners(&self) -> &[RunnerRow] {
+        self.runners.as_deref().unwrap_or_default()
+    }
+
+    /// The number of known runners in a phase.
     pub fn count(&self, phase: PhaseKind) -> usize {
-        self.runners.iter().filter(|runner| runner.phase == phase).count()
+        self.known_runners().iter().filter(|runner| runner.phase == phase).count()
     }
 }
 
@@ -291,6 +254,11 @@ impl RunnerRow {
             }),
         }
     }
+}
+
+fn rows(runners: &[EphemeralRunner], seen: &Snapshot, fleet_state: &FleetState) -> Option<Vec<RunnerRow>> {
+    let row = |runner| RunnerRow::of(runner, seen, fleet_state);
+    seen.has_whole_lists().then(|| runners.iter().map(row).collect())
 }
 
 fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, fleet_state: &FleetState) -> String {
@@ -326,37 +294,6 @@ fn removals(fleet_state: &FleetState) -> Vec<RemovalRow> {
     };
     let runners = fleet_state.removals.iter().map(|(name, one)| row(name, one, one.next_try()));
     runners.chain(fleet_state.left_behind.iter().map(|(name, one)| row(name, one, None))).flatten().collect()
-}
-
-/// The errors that a tick found.
-fn errors(plan: &Plan, seen: &Snapshot, fleet_state: &FleetState) -> Vec<(FleetErrorKind, String)> {
-    let failures = &fleet_state.failures;
-    let starting = (failures.count > 0).then(|| {
-        let again = failures.wait_left(plan.demand.metrics.timestamp);
-        let next = again.map_or(String::new(), |left| format!("; next try in {}", in_words(left)));
-        let stopped = if failures.is_stopped() { "stopped until somebody acts: " } else { "" };
-        format!("{stopped}{} starts failed in a row: {}{next}", failures.count, failures.why)
-    });
-    let removing = [fleet_state.removals.trouble(), fleet_state.left_behind.trouble()];
-    let removing: Vec<String> = removing.into_iter().flatten().collect();
-    let told = [
-        (FleetErrorKind::Seeing, seen.trouble()),
-        (FleetErrorKind::LeftAlone, plan.left_alone.as_ref().map(ToString::to_string)),
-        (FleetErrorKind::Starting, starting),
-        (FleetErrorKind::Closed, plan.closed_places()),
-        (FleetErrorKind::Removing, (!removing.is_empty()).then(|| removing.join("; "))),
-        (FleetErrorKind::Credential, seen.expiring.clone()),
-    ];
-    told.into_iter().filter_map(|(about, what)| Some((about, what?))).collect()
-}
-
-fn lasting(
-    errors: Vec<(FleetErrorKind, String)>,
-    before: &[LastingError],
-    now: Timestamp,
-) -> Vec<LastingError> {
-    let since = |about| before.iter().find(|error| error.about == about).map_or(now, |error| error.since);
-    errors.into_iter().map(|(about, what)| LastingError { about, what, since: since(about) }).collect()
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use crate::model::{PhaseKind, counted};
 use crate::report::{BadFileStatus, FleetStatus};
 
-/// The line: runners, jobs and errors. It contains no time, so it stays the same while nothing changes.
+/// The line: runners, jobs and errors. It contains no time, so it stays the same while nothing changes. What is not
+/// known is not counted as zero.
 pub fn summary<'s>(fleets: impl IntoIterator<Item = &'s FleetStatus>, bad_files: &[BadFileStatus]) -> String {
     let fleets: Vec<&FleetStatus> = fleets.into_iter().collect();
-    let runners = || fleets.iter().flat_map(|fleet| &fleet.runners).filter(|runner| !runner.is_gone());
+    let runners = || fleets.iter().flat_map(|fleet| fleet.known_runners()).filter(|runner| !runner.is_gone());
     let counts = ["starting", "idle", "busy", "leaving"]
         .map(|word| (runners().filter(|runner| in_short(runner.phase) == word).count(), word));
     let told: Vec<String> = counts
@@ -14,16 +15,21 @@ pub fn summary<'s>(fleets: impl IntoIterator<Item = &'s FleetStatus>, bad_files:
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    let pending: u64 = fleets.iter().map(|fleet| u64::from(fleet.jobs.pending_jobs)).sum();
     let mut line = match fleets.len() {
         0 => "no fleet".to_owned(),
-        count => format!("{}, {}", counted(count, "fleet"), counted(runners().count(), "runner")),
+        count => {
+            let known = fleets.iter().map(|fleet| fleet.runners_known);
+            format!("{}, {}", counted(count, "fleet"), known_count(known, runners().count(), "runner"))
+        }
     };
     if !told.is_empty() {
         line += &format!(" ({})", told.join(", "));
     }
     if !fleets.is_empty() {
-        line += &format!(", {}", counted(pending, "pending job"));
+        let pending: usize =
+            fleets.iter().filter_map(|fleet| fleet.jobs).map(|jobs| jobs.pending_jobs as usize).sum();
+        let known = fleets.iter().map(|fleet| fleet.jobs_known);
+        line += &format!(", {}", known_count(known, pending, "pending job"));
     }
     let troubles = fleets
         .iter()
@@ -38,6 +44,15 @@ pub fn summary<'s>(fleets: impl IntoIterator<Item = &'s FleetStatus>, bad_files:
         }
     }
     line
+}
+
+/// The sum over all fleets, of which some may not be known.
+fn known_count(mut known: impl Iterator<Item = bool>, count: usize, noun: &str) -> String {
+    match (known.all(|known| known), count) {
+        (true, count) => counted(count, noun),
+        (false, 0) => format!("{noun}s not known"),
+        (false, count) => format!("at least {}", counted(count, noun)),
+    }
 }
 
 /// What a runner does, in one word.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::model::{
-    CallError, CallErrorKind, Offering, ProvisioningState, QuotaScope, UnfitScope, Vm, elapsed,
+    CallError, CallErrorKind, Offering, ProvisioningState, QuotaScope, UnfitScope, Vm, elapsed, first_few,
 };
 use keys::CapacityKey;
 
@@ -38,6 +38,8 @@ const BETWEEN_PROBES: Duration = Duration::from_secs(2 * 60);
 const QUOTA_RETURNS: Duration = Duration::from_secs(60);
 /// After this time a refusal is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(2 * 3600);
+/// How long after the next try was due a refusal still says how it is: the try may be under way.
+const TRIED_AGAIN_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// How long after Azure accepted a request others for the same offering need not wait for an answer.
 const PROVEN: Duration = Duration::from_secs(10 * 60);
 
@@ -80,6 +82,19 @@ pub struct Unavailable {
     at: Timestamp,
 }
 
+/// Azure has refused all places of a fleet, and has made no VM in any of them since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exhausted {
+    /// The places that were refused, in words.
+    pub places: String,
+    /// What Azure said last.
+    pub why: String,
+    /// When it said so.
+    pub last: Timestamp,
+    /// When the first of them is tried again.
+    pub until: Timestamp,
+}
+
 /// What Azure never gives to a fleet's VMs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedPlace {
@@ -114,6 +129,28 @@ impl CapacityBackoff {
     pub fn unavailable(&self, fleet: &Fleet, offering: &Offering, now: Timestamp) -> Option<Unavailable> {
         let unavailable = self.refusal(fleet, offering, now)?;
         (unavailable.closed.is_none() || !self.is_probed(fleet, unavailable.at, now)).then_some(unavailable)
+    }
+
+    /// That Azure has no capacity for the fleet's VMs in any place that is not closed, if so. It lasts over the next try,
+    /// until a VM is made.
+    pub fn exhausted(&self, fleet: &Fleet, now: Timestamp) -> Option<Exhausted> {
+        let hash = fleet.config_hash();
+        let is_closed = |offering: &Offering| {
+            self.refusal(fleet, offering, now).is_some_and(|refusal| refusal.closed.is_some())
+        };
+        let mut refused: Vec<(Offering, &Backoff)> = Vec::new();
+        for offering in fleet.vm.offerings(true).into_iter().filter(|offering| !is_closed(offering)) {
+            let needed = self.backoffs.iter().filter(|(key, _)| key.is_needed(&offering, hash));
+            let recent = needed
+                .map(|(_, backoff)| backoff)
+                .filter(|backoff| elapsed(backoff.until, now) < TRIED_AGAIN_WITHIN)
+                .max_by_key(|backoff| backoff.at)?;
+            refused.push((offering, recent));
+        }
+        let (_, last) = refused.iter().max_by_key(|(_, backoff)| backoff.at)?;
+        let until = refused.iter().map(|(_, backoff)| backoff.until).min()?;
+        let places = first_few(refused.iter().map(|(offering, _)| offering.to_string()));
+        Some(Exhausted { places, why: last.why.clone(), last: last.at, until })
     }
 
     /// Whether Azure never makes the fleet's VMs in any of its places.

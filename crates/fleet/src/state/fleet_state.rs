@@ -148,6 +148,7 @@ impl FleetState {
                 self.runners.entry(name).is_gone = true;
             }
             Completed::Destroy { destroy, outcome: DestroyOutcome::Asked(_) } => {
+                self.count_failed_start(name, &destroy.why, now);
                 self.runners.entry(name).ask_to_drain(destroy.why.to_string(), now);
             }
             Completed::Destroy { destroy, outcome: DestroyOutcome::Busy } => {
@@ -212,14 +213,19 @@ impl FleetState {
         known.removal_asked = Some(now);
         // It was a runner for less time than a list takes to show it, so starts work.
         let has_worked = *why == DrainReason::Finished && !known.was_online;
-        let is_counted = known.failed.is_some();
-        let failed_to_start = why.is_failed_start() && !known.was_online;
         let has_taken_unseen = *why == DrainReason::Finished && known.jobs.taken == 0;
         self.ledger.took_jobs(u32::from(has_taken_unseen));
         if has_worked {
             self.failures = StartBackoff::default();
         }
-        if failed_to_start && !is_counted {
+        self.count_failed_start(name, why, now);
+    }
+
+    /// Counts a start that failed, with the first try to remove its VM. A failed installation is counted already.
+    fn count_failed_start(&mut self, name: &RunnerName, why: &DrainReason, now: Timestamp) {
+        let known = self.runners.entry(name);
+        let is_counted = known.failed.is_some() || known.was_asked_to_drain();
+        if why.is_failed_start() && !known.was_online && !is_counted {
             self.failures.add(&why.to_string(), why.start_policy(), now);
         }
     }

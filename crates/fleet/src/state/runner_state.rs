@@ -183,6 +183,11 @@ impl RunnerState {
         self.drain.why = why;
     }
 
+    /// Whether its removal has begun: its VM was asked to drain.
+    pub fn was_asked_to_drain(&self) -> bool {
+        self.drain.asked.is_some()
+    }
+
     /// Takes in that its VM says that a job runs.
     pub(crate) fn said_busy(&mut self, now: Timestamp) {
         self.saw_job();

@@ -1,6 +1,7 @@
 //! A plan as text: the numbers behind the decision, then one line for each action; and as JSON.
 
 use azlin_daemon::Planned;
+use azlin_fleet::config::defaults_in_words;
 use azlin_fleet::explain::next_changes;
 use azlin_fleet::model::{Action, PhaseKind, ScalingAction, elapsed, in_words};
 use azlin_fleet::plan::DecisionStatus;
@@ -21,15 +22,23 @@ pub(super) fn table(planned: &[Planned], terminal: Terminal) -> String {
     let removals = count(|action| matches!(action, Action::Destroy(_)));
     let installs = count(|action| matches!(action, Action::Install(_)));
     let installs = if installs > 0 { format!("{installs} to install, ") } else { String::new() };
-    text += &format!("Plan: {starts} to start, {installs}{removals} to remove. Nothing was changed.\n");
+    let is_unknown = |planned: &&Planned| !planned.seen.has_whole_lists();
+    let unknown: Vec<&str> =
+        planned.iter().filter(is_unknown).map(|planned| planned.fleet.name.as_str()).collect();
+    let unknown =
+        if unknown.is_empty() { String::new() } else { format!("; not known for {}", unknown.join(", ")) };
+    text +=
+        &format!("Plan: {starts} to start, {installs}{removals} to remove{unknown}. Nothing was changed.\n");
     text
 }
 
 fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     let Planned { fleet, plan, trouble, at: now, .. } = planned;
-    let (decision, metrics) = (&plan.decision, &plan.demand.metrics);
+    let decision = &plan.decision;
     let (target, current) = (decision.target_runner_count, decision.current_runner_count);
+    let is_known = planned.seen.has_whole_lists();
     let action = match decision.action {
+        _ if !is_known => "maintain, since its runners are not known".to_owned(),
         ScalingAction::ScaleUp => format!("scale up from {current} to {target}"),
         ScalingAction::ScaleDown => format!("scale down from {current} to {target}"),
         ScalingAction::Maintain if target == current => format!("maintain {current}"),
@@ -42,9 +51,16 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     let oldest = plan.demand.oldest_pending.as_ref().map_or_else(String::new, |job| {
         format!("; job {} ({}) has waited longest, {}", job.id, job.name, in_words(elapsed(job.since, *now)))
     });
-    let (pending, queued, running) = (metrics.pending_jobs, metrics.queued_jobs, metrics.in_progress_jobs);
-    line("jobs", &format!("{pending} pending, {queued} queued, {running} running{oldest}"));
-    let (available, busy, draining) = counts(planned);
+    let jobs = plan.demand.known_metrics().map_or_else(
+        || "not known".to_owned(),
+        |metrics| {
+            let (pending, queued, running) =
+                (metrics.pending_jobs, metrics.queued_jobs, metrics.in_progress_jobs);
+            let least = if plan.demand.missing.is_empty() { "" } else { "at least " };
+            format!("{least}{pending} pending, {queued} queued, {running} running{oldest}")
+        },
+    );
+    line("jobs", &jobs);
     let mut phases = Vec::new();
     for phase in PhaseKind::ALL {
         let number = plan.runners.iter().filter(|runner| runner.status.kind() == phase).count();
@@ -53,10 +69,19 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
         }
     }
     let phases = if phases.is_empty() { String::new() } else { format!(" ({})", phases.join(", ")) };
-    line("runners", &format!("{available} available, {busy} busy, {draining} draining{phases}"));
+    let runners = counts(planned).map_or_else(
+        || "not known".to_owned(),
+        |[available, busy, draining]| {
+            format!("{available} available, {busy} busy, {draining} draining{phases}")
+        },
+    );
+    line("runners", &runners);
     line("because", &decision.reason.to_string());
     if let Some(next) = next_changes(&planned.view()).first() {
         line("next", &format!("in {}: {}", in_words(elapsed(*now, next.at)), next.what));
+    }
+    if let Some(told) = defaults_in_words(&fleet.from_defaults) {
+        line("defaults", &told);
     }
     if let Some(trouble) = trouble {
         line("trouble", trouble);
@@ -93,13 +118,16 @@ fn actions(planned: &Planned, terminal: Terminal) -> String {
     text
 }
 
-/// Runners that can still take a job, that run one, and that are on their way out.
-fn counts(planned: &Planned) -> (u32, u32, u32) {
+/// Runners that can still take a job, that run one, and that are on their way out; `None` if they are not known.
+fn counts(planned: &Planned) -> Option<[u32; 3]> {
+    if !planned.seen.has_whole_lists() {
+        return None;
+    }
     let of = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let runners = &planned.plan.runners;
     let available = planned.plan.decision.current_runner_count;
     let busy = of(runners.iter().filter(|runner| runner.is_busy()).count());
-    (available, busy, of(runners.len()).saturating_sub(available + busy))
+    Some([available, busy, of(runners.len()).saturating_sub(available + busy)])
 }
 
 /// `docs/reference/schemas/plan.schema.json`.
@@ -129,13 +157,15 @@ pub(super) fn json(planned: &[Planned]) -> Value {
                 "status": runner.status.kind(),
             })
         });
-        let (available, busy, draining) = counts(planned);
+        let counts = counts(planned);
+        let [available, busy, draining] = [0, 1, 2].map(|which| counts.map(|counts: [u32; 3]| counts[which]));
         json!({
-            "pool": fleet.name, "metrics": plan.demand.metrics, "oldest_pending": plan.demand.oldest_pending,
-            "decision": DecisionStatus::from(&plan.decision), "trouble": trouble,
+            "pool": fleet.name, "metrics": plan.demand.known_metrics(),
+            "jobs_known": plan.demand.missing.is_empty(), "runners_known": planned.seen.has_whole_lists(), "oldest_pending": plan.demand.oldest_pending,
+            "decision": DecisionStatus::from(&plan.decision), "trouble": trouble, "from_defaults": fleet.from_defaults,
             "next_changes": next_changes(&planned.view()),
             "available": available, "busy": busy, "draining": draining,
-            "runners": runners.collect::<Value>(), "actions": actions.collect::<Value>(),
+            "runners": planned.seen.has_whole_lists().then(|| runners.collect::<Value>()), "actions": actions.collect::<Value>(),
         })
     });
     json!({"version": 1, "fleets": fleets.collect::<Value>()})

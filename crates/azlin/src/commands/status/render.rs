@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use azlin_fleet::config::defaults_in_words;
 use azlin_fleet::model::{Budgets, PhaseKind, PoolName, ScalingAction, age, dollars, elapsed, short};
 use azlin_fleet::report::{Cost, FleetStatus, RunnerRow, Status};
 use jiff::Timestamp;
@@ -82,7 +83,7 @@ fn of_fleet(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termin
     let mut line = |name: &str, told: &str| text += &wrapped(&format!("  {name:<10}"), told, terminal);
     line("jobs", &jobs(fleet, now));
     line("runners", &if fleet.runners_known { phases(fleet) } else { "not known".to_owned() });
-    text += &runners(&fleet.runners, now, terminal);
+    text += &runners(fleet.known_runners(), now, terminal);
     let mut line = |name: &str, told: &str| text += &wrapped(&format!("  {name:<10}"), told, terminal);
     if is_live {
         line(
@@ -91,6 +92,9 @@ fn of_fleet(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termin
         );
     } else {
         line("would", &format!("{}: {}", decision(fleet), fleet.decision.reason));
+    }
+    if let Some(told) = defaults_in_words(&fleet.from_defaults) {
+        line("defaults", &told);
     }
     if let Some(cost) = fleet.cost.as_ref().filter(|cost| cost.is_something()) {
         line("cost", &cost_in_words(cost, now));
@@ -116,14 +120,11 @@ fn of_fleet(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termin
 }
 
 fn jobs(fleet: &FleetStatus, now: Timestamp) -> String {
-    let jobs = &fleet.jobs;
+    let Some(jobs) = &fleet.jobs else { return "not known".to_owned() };
     let oldest = match &fleet.oldest_pending {
         Some(job) => format!("; job {} ({}) has waited {}", job.id, job.name, age(job.since, now)),
         None => String::new(),
     };
-    if !fleet.jobs_known && jobs.total_jobs == 0 {
-        return "not known".to_owned();
-    }
     let least = if fleet.jobs_known { "" } else { "at least " };
     format!(
         "{least}{} pending, {} queued, {} running{oldest}",
@@ -185,16 +186,21 @@ fn runners(runners: &[RunnerRow], now: Timestamp, terminal: Terminal) -> String 
 
 fn decision(fleet: &FleetStatus) -> String {
     let decision = &fleet.decision;
-    let (target, current) = (decision.target_runner_count, decision.current_runner_count);
-    match decision.action {
-        ScalingAction::ScaleUp => format!("scale up from {current} to {target}"),
-        ScalingAction::ScaleDown => format!("scale down from {current} to {target}"),
-        ScalingAction::Maintain => "maintain".to_owned(),
+    let counts = decision.current_runner_count.zip(decision.target_runner_count);
+    match (decision.action, counts) {
+        (ScalingAction::ScaleUp, Some((current, target))) => format!("scale up from {current} to {target}"),
+        (ScalingAction::ScaleDown, Some((current, target))) => {
+            format!("scale down from {current} to {target}")
+        }
+        (ScalingAction::Maintain, _) | (_, None) => "maintain".to_owned(),
     }
 }
 
 fn cost_in_words(cost: &Cost, now: Timestamp) -> String {
-    let mut told = format!("{} an hour", dollars(cost.per_hour));
+    let mut told = match cost.per_hour {
+        Some(per_hour) => format!("{} an hour", dollars(per_hour)),
+        None => "an hour's cost is not known".to_owned(),
+    };
     if cost.total > 0.0 {
         told += &format!("; {} in {}", dollars(cost.total), short(cost.age(now)));
         if let Some(share) = cost.idle_share {

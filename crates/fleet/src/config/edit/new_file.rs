@@ -1,8 +1,8 @@
 //! A fleet's new file: the documentation's example with the given values.
 
 use super::layout::Layout;
-use super::{KeyChange, edit};
-use crate::config::{Faulty, Fleet};
+use super::{KeyChange, Literal, edit};
+use crate::config::{Faulty, Fleet, FleetDefaults};
 use crate::model::PoolName;
 
 /// A new file starts from the example of the documentation.
@@ -12,22 +12,45 @@ const EXAMPLE: &str = include_str!("../../../../../config/fleets/ci-workers.toml
 const EXAMPLES_ONLY: [&str; 6] =
     ["repo", "labels", "vm.subscription_id", "vm.resource_group", "vm.location", "vm.subnet_id"];
 
-/// The complete, commented file of a new fleet with these changes to the defaults. `file` is the file's name
-/// in errors.
+/// A runner for each job, at once: what a new fleet of ephemeral runners has in place of the defaults.
+const ONE_FOR_ONE: [(&str, i64); 2] = [("scaling.jobs_per_runner", 1), ("scaling.scale_up_threshold", 0)];
+const COUNTED: &str = "# Pending jobs that one runner is counted for.\n";
+const COUNTED_ONE_FOR_ONE: &str = "\
+# Pending jobs that one runner is counted for. Each runner of this fleet takes one job, so 1 here and a
+# scale_up_threshold of 0 give each pending job a runner at once. Without both lines the defaults hold, 2 and 2: one
+# runner for two pending jobs, and none before three are missing or a job has waited for max_queue_wait.
+";
+
+/// The complete, commented file of a new fleet with these changes to the defaults. A key that `[defaults]` of
+/// azlin.toml has stays out of the file unless it is given. `file` is the file's name in errors.
 ///
 /// # Errors
 /// Everything that is missing or wrong in the file.
-#[expect(clippy::expect_used, reason = "an invariant, which the message states")]
-pub fn new_file(file: &str, pool: &PoolName, changes: &[KeyChange]) -> Result<(String, Fleet), Faulty> {
+pub fn new_file(
+    file: &str,
+    pool: &PoolName,
+    changes: &[KeyChange],
+    defaults: &FleetDefaults,
+) -> Result<(String, Fleet), Faulty> {
     let mut text = EXAMPLE.replacen("ci-workers", pool.as_str(), 1);
-    for key in EXAMPLES_ONLY {
+    let has_default = defaults.keys();
+    for key in EXAMPLES_ONLY.into_iter().chain(has_default.iter().map(String::as_str)) {
         let path: Vec<&str> = key.split('.').collect();
-        text = super::remove(&text, &path).expect("the example has each of these keys, and is TOML");
+        text = super::remove(&text, &path).unwrap_or(text);
     }
     for change in changes.iter().filter(|change| change.to.is_some()) {
         text = offered(&text, &change.path);
     }
-    edit(file, pool, &text, changes)
+    let (text, fleet) = edit(file, pool, &text, changes, defaults)?;
+    let is_decided = ONE_FOR_ONE.iter().any(|(key, _)| {
+        has_default.contains(*key) || changes.iter().any(|change| change.path.join(".") == *key)
+    });
+    if fleet.lifecycle.max_job_count > 1 || is_decided {
+        return Ok((text, fleet));
+    }
+    let text = text.replacen(COUNTED, COUNTED_ONE_FOR_ONE, 1);
+    let one_for_one = ONE_FOR_ONE.map(|(key, number)| KeyChange::set(key, Literal::Number(number)));
+    edit(file, pool, &text, &one_for_one, defaults)
 }
 
 /// The text with the example of a key, or of the table that holds it, turned into a default. A new file has

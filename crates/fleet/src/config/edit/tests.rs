@@ -9,7 +9,7 @@ fn number(key: &str, number: i64) -> KeyChange {
 /// The text with one change, whether or not it describes a fleet.
 fn after(text: &str, change: KeyChange) -> String {
     let pool = "ci".parse().expect("a valid name");
-    match edit("ci.toml", &pool, text, &[change]) {
+    match edit("ci.toml", &pool, text, &[change], &FleetDefaults::default()) {
         Ok((text, _)) | Err(Faulty { text, .. }) => text,
     }
 }
@@ -304,23 +304,60 @@ fn a_new_file_has_what_was_given_and_nothing_of_the_example() {
         text("vm.subnet_id", "/subscriptions/1/resourceGroups/rg/providers/x/subnets/s"),
         number("scaling.max_runners", 3),
     ];
-    let (file, fleet) = new_file("builds.toml", &pool, &changes).expect("it is whole");
-    assert_eq!(file.lines().count(), EXAMPLE.lines().count(), "each line of the example stays one");
+    let (file, fleet) =
+        new_file("builds.toml", &pool, &changes, &FleetDefaults::default()).expect("it is whole");
+    assert_eq!(
+        file.lines().count(),
+        EXAMPLE.lines().count() + 2,
+        "each line of the example stays one, but for a comment"
+    );
     assert_eq!(fleet.labels, []);
     let live: Vec<&str> = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     insta::assert_snapshot!(live.join("\n"));
     changes.truncate(1);
-    let faulty = new_file("builds.toml", &pool, &changes).expect_err("it lacks what has no default");
+    let faulty = new_file("builds.toml", &pool, &changes, &FleetDefaults::default())
+        .expect_err("it lacks what has no default");
     let missing: Vec<&str> = faulty.problems.0.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(missing, ["repo", "vm.subscription_id", "vm.resource_group", "vm.location", "vm.subnet_id"]);
+}
+
+/// What `[defaults]` has stays out of a new file, and a runner for each job is only for runners of one job.
+#[test]
+fn a_new_file_leaves_to_the_defaults_what_they_have() {
+    let defaults = |scaling: &str| {
+        FleetDefaults::of(&format!(
+            "[defaults.vm]\nsubscription_id = '00000000-0000-0000-0000-000000000000'\nresource_group = 'rg'\n\
+             location = 'uksouth'\nsizes = ['Standard_D2s_v5']\nsubnet_id = '/subscriptions/0/s'\n{scaling}"
+        ))
+    };
+    let pool: PoolName = "builds".parse().expect("a valid name");
+    let text = |key: &str, text: &str| KeyChange::set(key, Literal::Text(text.to_owned()));
+    let repo = || vec![text("repo", "o/r")];
+    let ssh =
+        || vec![text("repo", "o/r"), text("bootstrap.method", "ssh"), number("lifecycle.max_job_count", 5)];
+    let threshold = || vec![text("repo", "o/r"), number("scaling.scale_up_threshold", 1)];
+    for (situation, changes, scaling, expected) in [
+        ("a runner for each job", repo(), "", (1, 0)),
+        ("runners of many jobs", ssh(), "", (2, 2)),
+        ("a given threshold", threshold(), "", (2, 1)),
+        ("a default of its own", repo(), "[defaults.scaling]\njobs_per_runner = 3\n", (3, 2)),
+    ] {
+        let (file, fleet) = new_file("builds.toml", &pool, &changes, &defaults(scaling)).expect(situation);
+        let scaling = &fleet.scaling;
+        assert_eq!((scaling.jobs_per_runner, scaling.scale_up_threshold), expected, "{situation}");
+        assert_eq!((fleet.vm.location.as_str(), fleet.vm.sizes.len()), ("uksouth", 1), "{situation}");
+        assert!(!file.lines().any(|line| line.starts_with("sizes")), "{situation}: {file}");
+    }
 }
 
 #[test]
 fn an_edit_that_makes_a_file_bad_is_refused_with_the_text_that_it_would_be() {
     let pool = "ci".parse().expect("a valid name");
-    let refused = edit("ci.toml", &pool, EXAMPLE, &[number("scaling.min_runners", 11)]).expect_err("11 > 10");
+    let none = FleetDefaults::default();
+    let refused =
+        edit("ci.toml", &pool, EXAMPLE, &[number("scaling.min_runners", 11)], &none).expect_err("11 > 10");
     let problem = &refused.problems.0[0];
     assert_eq!(&refused.text[problem.span.clone()], "11");
-    let fixed = edit("ci.toml", &pool, &refused.text, &[number("scaling.max_runners", 20)]);
+    let fixed = edit("ci.toml", &pool, &refused.text, &[number("scaling.max_runners", 20)], &none);
     assert_eq!(fixed.map(|(_, fleet)| fleet.scaling.max_runners), Ok(20));
 }

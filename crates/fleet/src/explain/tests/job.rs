@@ -339,7 +339,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             vec![
                 "starts failed 3 times in a row; the next is tried in 30s",
                 "no capacity; add another size",
-                "sizes and zones",
+                "`azlin github-runner check --pool ci` looks for the cause",
             ],
         ),
         (
@@ -362,6 +362,21 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             1,
             "VM waits",
             vec!["its runner is starting", "for 1m (Creating)", "boot_timeout (10m)"],
+        ),
+        (
+            "a VM boots after two that never came online",
+            case(ephemeral).jobs(1, 90).scene(|mut scene| {
+                scene.fleet_state.failures.count = 2;
+                scene.fleet_state.failures.why = "its image does not boot".to_owned();
+                scene.vm(4, 60, ProvisioningState::Creating, PowerState::Unknown).entry(4, 60, Entry::Offline)
+            }),
+            1,
+            "VM waits",
+            vec![
+                "attempt 3; the last 2 never came online",
+                "2 starts failed, the last with: its image does not boot",
+                "`azlin github-runner check --pool ci`",
+            ],
         ),
         (
             "its replacement boots beside an idle runner",

@@ -233,3 +233,38 @@ fn the_labels_that_fleets_serve() {
     let expected = ["docker", "gpu", "linux", "self-hosted", "x64"];
     assert_eq!(labels_served(&fleets).into_iter().collect::<Vec<_>>(), expected);
 }
+
+/// A label misspelled: nobody counted such jobs. What GitHub hosts, or what has nothing in common with any fleet, is
+/// another's.
+#[test]
+fn a_job_that_no_fleet_serves_is_counted_for_the_fleet_that_is_most_like_it() {
+    let fleets = [
+        fleet_with("docker", "labels = [\"linux\", \"docker\"]", ""),
+        fleet_with("gpu", "labels = [\"gpu\", \"a100\"]\npriority = 1", ""),
+    ];
+    let table: &[(&str, &[&str], JobStatus, Option<&str>)] = &[
+        ("served", &["docker"], JobStatus::Queued, None),
+        ("a label misspelled", &["docker", "linus"], JobStatus::Queued, Some("docker")),
+        ("the most labels in common", &["self-hosted", "gpu", "a1000"], JobStatus::Queued, Some("gpu")),
+        ("as many in common: the priority", &["self-hosted", "x"], JobStatus::Queued, Some("gpu")),
+        ("nothing in common", &["macmini"], JobStatus::Queued, None),
+        ("a hosted image", &["ubuntu-24.04"], JobStatus::Queued, None),
+        ("held by a rule", &["self-hosted", "dokcer"], JobStatus::Waiting, None),
+    ];
+    for (situation, labels, status, expected) in table {
+        let queue = queue(vec![job(1, *status, labels), job(2, *status, labels)]);
+        let demands = attribute(&fleets, &queue, at(100));
+        let found: Vec<_> = demands
+            .iter()
+            .filter_map(|(name, demand)| Some((name.as_str(), demand.unserved.as_ref()?)))
+            .map(|(name, unserved)| (name, unserved.count, unserved.oldest.id))
+            .collect();
+        let expected: Vec<_> = expected.iter().map(|name| (*name, 2, JobId(1))).collect();
+        assert_eq!(found, expected, "{situation}");
+        let sum = Demand::of_all(demands.values(), at(100));
+        assert_eq!(
+            sum.unserved.map_or(0, |unserved| unserved.count),
+            found.iter().map(|(_, count, _)| count).sum::<u32>()
+        );
+    }
+}

@@ -430,7 +430,7 @@ fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes
     assert_eq!(scene.fleet_state.failures.wait_left(at(NOW)), Some(Duration::from_secs(1)));
     let reason = scene.plan().decision.reason.to_string();
     assert!(
-        reason.contains("stopped until somebody acts") && reason.contains("InvalidParameter"),
+        reason.contains("stopped until a person acts") && reason.contains("InvalidParameter"),
         "{reason}"
     );
     assert_eq!(scene.brief(), "");

@@ -99,7 +99,7 @@ fn it_is_told_in_dollars() {
     prices.on_demand.set(&fleet_state.ledger.spent[0].region, "Standard_D4s_v5", 400_000);
     let cost = of(&prices);
     assert_eq!(Use::ALL.map(|of| cost.by_use[of]), [0.1, 0.2, 0.1, 0.05]);
-    assert_eq!((cost.total, cost.per_hour, cost.idle_share), (0.45, 0.4, Some(0.222_222)));
+    assert_eq!((cost.total, cost.per_hour, cost.idle_share), (0.45, Some(0.4), Some(0.222_222)));
     assert_eq!((cost.jobs, cost.per_job), (1, Some(0.45)));
     assert_eq!(cost.prices_as_of, "2027-01-31");
     assert!(cost.estimated.is_empty() && cost.unpriced.is_empty());
@@ -119,7 +119,7 @@ fn there_is_something_to_tell_once_anything_costs() {
     assert_eq!((none.per_job, none.idle_share), (None, None));
     for cost in [
         Cost { total: 0.1, ..none.clone() },
-        Cost { per_hour: 0.1, ..none.clone() },
+        Cost { per_hour: Some(0.1), ..none.clone() },
         Cost { unpriced: vec!["Standard_M416".to_owned()], ..none },
     ] {
         assert!(cost.is_something(), "{cost:?}");
@@ -150,6 +150,6 @@ fn a_fleet_without_vms_costs_nothing_without_a_sign() {
     let fleet_state = looks(&[]);
     let cost = Cost::of(&fleet_state.ledger, &scene.seen, &Prices::default()).expect("it counts");
     let shown = serde_json::to_string(&cost).expect("it is written");
-    assert!(cost.per_hour.is_sign_positive() && cost.total.is_sign_positive(), "{shown}");
+    assert!(cost.per_hour.is_some_and(f64::is_sign_positive) && cost.total.is_sign_positive(), "{shown}");
     assert!(!shown.contains(":-0"), "{shown}");
 }

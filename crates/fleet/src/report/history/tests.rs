@@ -37,20 +37,36 @@ fn a_minute_has_one_sample_and_the_most_jobs_that_waited_in_it() {
     history.saw(&look(&Scene::new("").pending(1, 1), 0));
     let start = minute_of(NOW);
     let minute = |at, pending, busy| {
-        let vms = ByUse::from_fn(|of| if of == Use::Busy { busy } else { 0 });
-        Minute { at, pending, running: 0, vms }
+        let vms = Some(ByUse::from_fn(|of| if of == Use::Busy { busy } else { 0 }));
+        Minute { at, pending: Some(pending), running: Some(0), vms }
     };
     assert_eq!(history.minutes, [minute(start, 5, 1), minute(start + 60, 1, 0)]);
     let mut status = look(&full, 0);
     for phase in [PhaseKind::Draining, PhaseKind::Draining, PhaseKind::Destroyed] {
-        let mut runner = status.runners[0].clone();
+        let mut runner = status.known_runners()[0].clone();
         runner.phase = phase;
-        status.runners.push(runner);
+        status.runners.get_or_insert_default().push(runner);
     }
     let mut first = History::default();
     first.saw(&status);
-    let vms = first.minutes[0].vms;
+    let vms = first.minutes[0].vms.expect("they were seen");
     assert_eq!(Use::ALL.map(|of| vms[of]), [1, 1, 1, 3], "starting, busy, idle, leaving");
+}
+
+/// Unknown is not zero: the chart has a gap.
+#[test]
+fn a_minute_in_which_nothing_could_be_seen_has_no_numbers() {
+    let mut away = Scene::new("").pending(5, 10).runner(1, 60, Busy);
+    away.seen.demand = Err("502".to_owned());
+    away.seen.entries = Err("502".to_owned());
+    let mut history = History::default();
+    history.saw(&look(&away, 0));
+    let minute = history.minutes[0];
+    assert_eq!((minute.pending, minute.running, minute.vms), (None, None, None));
+    let text = serde_json::to_string(&minute).expect("it can be written");
+    assert_eq!(serde_json::from_str::<Minute>(&text).expect("it can be read"), minute, "{text}");
+    history.saw(&look(&Scene::new("").pending(5, 10), 10));
+    assert_eq!(history.minutes[0].pending, Some(5), "it is known again in the same minute");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::fixture::{
 };
 use crate::model::JobId;
 use crate::observe::Operation;
+use crate::report::FleetErrorKind;
 use crate::state::StartBackoff;
 
 fn status(scene: &Scene, before: &[LastingError]) -> FleetStatus {
@@ -66,11 +67,12 @@ fn what_each_runner_does() {
         (under_way(entry(Idle), Operation::Destroy), PhaseKind::Destroyed, "is being removed"),
     ] {
         let shown = status(&scene, &[]);
-        assert_eq!((shown.runners[0].phase, shown.runners[0].doing.as_str()), (phase, doing));
+        let runners = shown.known_runners();
+        assert_eq!((runners[0].phase, runners[0].doing.as_str()), (phase, doing));
         let others: usize =
             PhaseKind::ALL.into_iter().filter(|other| *other != phase).map(|other| shown.count(other)).sum();
-        assert_eq!((shown.runners.len(), shown.count(phase), others), (1, 1, 0), "{doing}");
-        assert_eq!(shown.runners[0].vm.is_some(), scene.last_vm.is_some(), "{doing}");
+        assert_eq!((runners.len(), shown.count(phase), others), (1, 1, 0), "{doing}");
+        assert_eq!(runners[0].vm.is_some(), scene.last_vm.is_some(), "{doing}");
     }
 }
 
@@ -157,5 +159,36 @@ fn removals_that_fail_are_a_trouble_of_their_own() {
     let rows: Vec<_> = shown.failing_removals.iter().map(|row| (row.name.as_str(), row.count)).collect();
     assert_eq!(rows, [(name.as_str(), 2), ("disk d", 1)]);
     assert_eq!(shown.failing_removals[0].next_try, Some(at(NOW + 60)));
-    assert!(shown.runners[0].doing.starts_with("is to be removed, which failed 2 times: "), "{shown:?}");
+    assert!(
+        shown.known_runners()[0].doing.starts_with("is to be removed, which failed 2 times: "),
+        "{shown:?}"
+    );
+}
+
+/// Unknown is not zero, in JSON too; and what only the lists show does not end because they cannot be read.
+#[test]
+fn what_could_not_be_read_is_null() {
+    let left_alone = LastingError {
+        about: FleetErrorKind::LeftAlone,
+        what: "ci-1 was made for another GitHub".to_owned(),
+        since: at(NOW - 900),
+    };
+    let mut scene = Scene::new("").runner(1, 60, Busy).pending(3, 60);
+    scene.fleet_state.ledger.since = Some(at(NOW - 60));
+    let seen = serde_json::to_value(status(&scene, std::slice::from_ref(&left_alone))).expect("JSON");
+    assert_eq!((&seen["jobs"]["pending_jobs"], &seen["errors"]), (&3.into(), &serde_json::json!([])));
+    scene.seen.demand = Err("GitHub: 502".to_owned());
+    scene.seen.entries = Err("GitHub: 502".to_owned());
+    scene.seen.vms = Err("Azure: 503".to_owned());
+    let shown = status(&scene, std::slice::from_ref(&left_alone));
+    assert!(shown.errors.contains(&left_alone), "{:?}", shown.errors);
+    let shown = serde_json::to_value(shown).expect("JSON");
+    for key in ["jobs", "runners", "oldest_pending"] {
+        assert!(shown[key].is_null(), "{key}: {shown}");
+    }
+    for key in ["jobs_known", "runners_known"] {
+        assert_eq!(shown[key], false, "{key}");
+    }
+    assert!(shown["decision"]["target_runner_count"].is_null(), "{shown}");
+    assert!(shown["cost"]["per_hour"].is_null(), "{shown}");
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::*;
@@ -31,20 +33,22 @@ fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -
         next_poll: None,
         jobs_known: true,
         runners_known: true,
-        jobs: QueueMetrics { pending_jobs, ..QueueMetrics::none(AT) },
+        jobs: Some(QueueMetrics { pending_jobs, ..QueueMetrics::none(AT) }),
         oldest_pending: None,
+        unserved_jobs: 0,
         min_runners: 0,
         max_runners: 10,
         manual_count: None,
+        from_defaults: BTreeSet::new(),
         decision: DecisionStatus {
             action: ScalingAction::Maintain,
-            target_runner_count: 0,
-            current_runner_count: 0,
+            target_runner_count: Some(0),
+            current_runner_count: Some(0),
             rule: Rule::Enough,
             reason: String::new(),
         },
         last_scaling: None,
-        runners: (0..).zip(phases).map(runner).collect(),
+        runners: Some((0..).zip(phases).map(runner).collect()),
         failing_removals: Vec::new(),
         errors: errors
             .iter()
@@ -84,7 +88,30 @@ fn it_tells_runners_and_jobs_and_what_is_wrong_first() {
 #[test]
 fn one_whose_vm_azure_removes_is_leaving() {
     let mut going = fleet("ci", &[Destroyed], 0, &[]);
-    going.runners[0].vm =
-        Some(VmStatus { name: String::new(), size: String::new(), resource_group: String::new() });
+    let vm = VmStatus { name: String::new(), size: String::new(), resource_group: String::new() };
+    going.runners.iter_mut().flatten().for_each(|runner| runner.vm = Some(vm.clone()));
     assert_eq!(summary(&[going], &[]), "1 fleet, 1 runner (1 leaving), 0 pending jobs");
+}
+
+/// Unknown is not zero.
+#[test]
+fn what_is_not_known_is_not_counted_as_none() {
+    let unknown = || FleetStatus {
+        jobs: None,
+        jobs_known: false,
+        runners: None,
+        runners_known: false,
+        ..fleet("away", &[], 0, &["the queue of o/r: 502"])
+    };
+    let part = || FleetStatus { jobs_known: false, ..fleet("part", &[], 2, &[]) };
+    for (fleets, expected) in [
+        (vec![unknown()], "1 fleet, runners not known, pending jobs not known; away: the queue of o/r: 502"),
+        (
+            vec![unknown(), fleet("ci", &[Active], 3, &[])],
+            "2 fleets, at least 1 runner (1 busy), at least 3 pending jobs; away: the queue of o/r: 502",
+        ),
+        (vec![part()], "1 fleet, 0 runners, at least 2 pending jobs"),
+    ] {
+        assert_eq!(summary(&fleets, &[]), expected);
+    }
 }

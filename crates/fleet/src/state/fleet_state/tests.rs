@@ -238,6 +238,30 @@ fn a_runner_that_never_came_online_is_a_start_that_failed_once() {
     }
 }
 
+/// The reason of a removal is that its VM was asked, from the second try on. The failed start was forgotten with the first.
+#[test]
+fn a_start_whose_vm_is_asked_to_drain_first_has_failed_once() {
+    let scene = Scene::new("");
+    let timeout = DrainReason::BootTimeout { age: Duration::from_secs(660), limit: Duration::from_secs(600) };
+    for (situation, first, then, count) in [
+        ("never online", timeout.clone(), DrainReason::Asked(timeout.to_string()), 1),
+        ("never registered", timeout.clone(), timeout.clone(), 1),
+        ("no failed start", DrainReason::Surplus(ScalingReason::IDLE), DrainReason::Asked(String::new()), 0),
+    ] {
+        let mut fleet_state = FleetState::default();
+        for (seconds, why, outcome) in [
+            (0, first, DestroyOutcome::Asked("no answer".to_owned())),
+            (200, then.clone(), DestroyOutcome::Asked("no answer".to_owned())),
+            (400, then, DestroyOutcome::Removed),
+        ] {
+            let (name, completed) = removed(&scene, 1, 900, why);
+            let Completed::Destroy { destroy, .. } = completed else { unreachable!("it is a removal") };
+            fleet_state.record(&name, &Completed::Destroy { destroy, outcome }, at(NOW + seconds));
+            assert_eq!(fleet_state.failures.count, count, "{situation}, after {seconds} s");
+        }
+    }
+}
+
 #[test]
 fn what_the_daemon_asked_for_removed_and_installed_are_its_changes() {
     let mut fleet_state = FleetState::default();

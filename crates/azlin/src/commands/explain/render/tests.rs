@@ -56,8 +56,8 @@ fn runner() -> Explanation {
 fn whole() -> Explained {
     let decision = DecisionStatus {
         action: ScalingAction::Maintain,
-        target_runner_count: 1,
-        current_runner_count: 0,
+        target_runner_count: Some(1),
+        current_runner_count: Some(0),
         rule: Rule::Threshold,
         reason:
             "1 pending job needs 1 runner; short of the target of 1 by no more than scale_up_threshold (2)"

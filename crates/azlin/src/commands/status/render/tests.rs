@@ -135,8 +135,8 @@ fn what_could_not_be_seen_is_not_called_none() {
     let mut world = world();
     for fleet in &mut world.fleets {
         (fleet.jobs_known, fleet.runners_known) = (false, false);
-        fleet.runners.clear();
-        fleet.jobs.total_jobs = 0;
+        fleet.runners = None;
+        fleet.jobs = None;
     }
     let text = shown(&world, WIDE);
     assert_eq!(text.matches("jobs      not known\n  runners   not known\n").count(), 2, "{text}");
