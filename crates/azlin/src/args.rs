@@ -139,7 +139,7 @@ pub enum GithubRunner {
     ///
     /// Writes fleets/POOL.toml in the configuration directory, or changes only the keys that are given in
     /// the one that is there: comments and order stay. Asks nothing, and shows what it changed. What a new
-    /// fleet lacks comes from [defaults] of azlin.toml, the environment, the Azure CLI's configured defaults,
+    /// fleet lacks comes from the defaults in azlin.toml, the environment, the Azure CLI's configured defaults,
     /// or the other fleets if they all have the same.
     #[command(after_long_help = "Examples:\n  \
         azlin github-runner enable --repo owner/repo --pool ci-workers --labels linux,docker\n  \
