@@ -124,7 +124,7 @@ pub(crate) fn ended(fleet: &PoolName, runner: &RunnerName, completed: &Completed
         },
         Completed::Destroy { destroy, outcome } => match outcome {
             DestroyOutcome::Removed | DestroyOutcome::Gone | DestroyOutcome::Asked(_)
-                if is_new && destroy.why.is_failed_start() =>
+                if is_new && destroy.why.never_worked() =>
             {
                 entry.never_worked();
             }

@@ -116,6 +116,16 @@ impl DrainReason {
         }
     }
 
+    /// Whether it says that the runner never worked. A VM that is gone or stopped may have had a job before.
+    pub fn never_worked(&self) -> bool {
+        use BrokenReason::{InstallFailed, NotRegistered, StoppedEarly, VmFailed};
+        matches!(
+            self,
+            DrainReason::BootTimeout { .. }
+                | DrainReason::Broken(VmFailed(_) | InstallFailed(_) | StoppedEarly | NotRegistered { .. })
+        )
+    }
+
     /// Whether the runner never became one, which counts as a failed start. An offering without capacity does
     /// not count: the capacity backoff remembers it.
     pub fn is_failed_start(&self) -> bool {
@@ -210,5 +220,27 @@ impl fmt::Display for OtherGitHub {
              delete it by hand",
             self.vm, self.github, self.configured
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vm_that_is_stopped_or_gone_may_have_worked() {
+        let limit = Duration::from_secs(600);
+        for (why, never_worked) in [
+            (DrainReason::Broken(BrokenReason::NotRegistered { limit }), true),
+            (DrainReason::Broken(BrokenReason::StoppedEarly), true),
+            (DrainReason::Broken(BrokenReason::InstallFailed("no disk".to_owned())), true),
+            (DrainReason::Broken(BrokenReason::VmFailed(None)), true),
+            (DrainReason::Broken(BrokenReason::Stopped), false),
+            (DrainReason::Broken(BrokenReason::NoVm), false),
+            (DrainReason::Broken(BrokenReason::BusyWithoutVm), false),
+            (DrainReason::Finished, false),
+        ] {
+            assert_eq!(why.never_worked(), never_worked, "{why}");
+        }
     }
 }
