@@ -15,9 +15,8 @@ use std::time::{Duration, Instant};
 
 use azlin_simcloud::fault::Side;
 use azlin_simcloud::{Workload, World};
-use azlin_tests::binary::{Cloud, DaemonProcess, VM};
-use azlin_tests::deliveries::{SECRET, ask, get};
-use azlin_tests::ports::free_address;
+use azlin_tests::binary::{Cloud, DaemonProcess};
+use azlin_tests::deliveries::{SECRET, ask, get, start};
 use jiff::Timestamp;
 
 /// A daemon in a simulated cloud, and the address of its webhook.
@@ -34,19 +33,8 @@ impl Measured {
         let repositories: Vec<String> = (0..fleets).map(|number| format!("'o/r{number}'")).collect();
         let workload = format!("repositories = [{}]\n[settings]\n{settings}", repositories.join(", "));
         let cloud = Cloud::new(&Workload::parse(&workload).unwrap());
-        let scaling =
-            "[scaling]\nmax_runners = 100\nscale_up_threshold = 0\ncooldown = \"0s\"\njobs_per_runner = 1\n";
-        for number in 0..fleets {
-            cloud.write(&format!("fleets/f{number}.toml"), &format!("repo = \"o/r{number}\"\n{scaling}{VM}"));
-        }
-        let address = free_address();
-        let toml = cloud.daemon_toml().replace("127.0.0.1:0", &address.to_string());
-        cloud.write("azlin.toml", &toml.replace("\"1s\"", "\"60s\"").replace("\"2s\"", "\"120s\""));
-        let log = std::fs::File::create(cloud.log()).unwrap();
-        let mut command = cloud.command(&["run"]);
-        let began = Instant::now();
-        let daemon = command.env("AZLIN_WEBHOOK_SECRET", SECRET).stderr(log).spawn().unwrap();
-        Measured { cloud, address, daemon: DaemonProcess::of(daemon), began }
+        let (address, daemon) = start(&cloud, fleets, ["\"60s\"", "\"120s\""]);
+        Measured { cloud, address, daemon, began: Instant::now() }
     }
 
     /// How long after its start the daemon answers with 200; `None` if not within a minute.

@@ -12,9 +12,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use azlin_simcloud::Workload;
-use azlin_tests::binary::{Cloud, DaemonProcess, VM};
-use azlin_tests::deliveries::{SECRET, deliver, get, job, signature};
-use azlin_tests::ports::free_address;
+use azlin_tests::binary::{Cloud, DaemonProcess};
+use azlin_tests::deliveries::{SECRET, deliver, get, job, signature, start};
 use jiff::Timestamp;
 
 const LABELS: [&str; 1] = ["self-hosted"];
@@ -25,17 +24,7 @@ fn daemon(fleets: usize, poll: &str) -> (Cloud, SocketAddr, DaemonProcess) {
     let mut workload = Workload { repositories, ..Workload::default() };
     workload.settings.rate_limit = Some(0);
     let cloud = Cloud::new(&workload);
-    let scaling =
-        "[scaling]\nmax_runners = 100\nscale_up_threshold = 0\ncooldown = \"0s\"\njobs_per_runner = 1\n";
-    for number in 0..fleets {
-        cloud.write(&format!("fleets/f{number}.toml"), &format!("repo = \"o/r{number}\"\n{scaling}{VM}"));
-    }
-    let address = free_address();
-    let toml = cloud.daemon_toml().replace("127.0.0.1:0", &address.to_string());
-    cloud.write("azlin.toml", &toml.replace("\"1s\"", poll).replace("\"2s\"", poll));
-    let mut command = cloud.command(&["run"]);
-    let log = std::fs::File::create(cloud.log()).unwrap();
-    let daemon = DaemonProcess::of(command.env("AZLIN_WEBHOOK_SECRET", SECRET).stderr(log).spawn().unwrap());
+    let (address, daemon) = start(&cloud, fleets, [poll, poll]);
     let is_ready = || get(address, "/healthz").is_ok_and(|(status, _)| status == 200);
     assert!(cloud.wait(Duration::from_secs(60), |_| is_ready()));
     (cloud, address, daemon)

@@ -7,6 +7,9 @@ use std::time::Duration;
 use ring::hmac;
 use serde_json::{Value, json};
 
+use crate::binary::{Cloud, DaemonProcess, VM};
+use crate::ports::free_address;
+
 /// The secret that signs the deliveries.
 pub const SECRET: &str = "a secret of a webhook in tests";
 
@@ -82,4 +85,25 @@ pub fn ask(to: SocketAddr, request: &[u8]) -> std::io::Result<(u16, String)> {
 /// When there is no answer.
 pub fn get(to: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
     ask(to, format!("GET {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n\r\n").as_bytes())
+}
+
+/// Starts a daemon with fleets, each on its own repository, that polls queues and health at these intervals, as TOML has
+/// them. Returns the address of its webhook.
+///
+/// # Panics
+/// When the daemon does not start.
+pub fn start(cloud: &Cloud, fleets: usize, polls: [&str; 2]) -> (SocketAddr, DaemonProcess) {
+    let scaling =
+        "[scaling]\nmax_runners = 100\nscale_up_threshold = 0\ncooldown = \"0s\"\njobs_per_runner = 1\n";
+    for number in 0..fleets {
+        cloud.write(&format!("fleets/f{number}.toml"), &format!("repo = \"o/r{number}\"\n{scaling}{VM}"));
+    }
+    let address = free_address();
+    let toml = cloud.daemon_toml().replace("127.0.0.1:0", &address.to_string());
+    let [queue, health] = polls;
+    cloud.write("azlin.toml", &toml.replace("\"1s\"", queue).replace("\"2s\"", health));
+    let log = std::fs::File::create(cloud.log()).expect("a log file");
+    let mut command = cloud.command(&["run"]);
+    let daemon = command.env("AZLIN_WEBHOOK_SECRET", SECRET).stderr(log).spawn().expect("azlin starts");
+    (address, DaemonProcess::of(daemon))
 }
