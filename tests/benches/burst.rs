@@ -18,11 +18,10 @@ use azlin_simcloud::Workload;
 use azlin_tests::binary::{Cloud, DaemonProcess, VM};
 use azlin_tests::deliveries::get;
 use azlin_tests::ports::free_address;
+use azlin_tests::process::{processor_time, ticks};
 
 /// Jobs of one run, as a matrix has them.
 const RUN: u64 = 100;
-/// The kernel's unit of CPU time (`getconf CLK_TCK`).
-const TICK_MS: u64 = 10;
 
 fn cloud(jobs: u64, provisioning: u32, settings: &str) -> (Cloud, SocketAddr) {
     let workload = format!(
@@ -61,41 +60,18 @@ fn submit(cloud: &Cloud, jobs: u64, duration: u64) {
     }
 }
 
-/// The CPU time of a process so far.
-fn cpu(daemon: &DaemonProcess) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.id())).unwrap();
-    let (_, fields) = stat.rsplit_once(") ").unwrap();
-    let ticks = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>();
-    Duration::from_millis(ticks * TICK_MS)
-}
-
-/// The upper bound of the longest tick so far, as the daemon's histogram has it.
-fn longest_tick(address: SocketAddr) -> f64 {
-    let (_, metrics) = get(address, "/metrics").unwrap();
-    let buckets: Vec<(f64, u64)> = metrics
-        .lines()
-        .filter_map(|line| {
-            let rest = line.strip_prefix("azlin_tick_duration_seconds_bucket{le=\"")?;
-            let (bound, count) = rest.split_once("\"} ")?;
-            Some((bound.parse().ok()?, count.parse().ok()?))
-        })
-        .collect();
-    let most = buckets.iter().map(|(_, count)| *count).max().unwrap();
-    buckets.iter().find(|(_, count)| *count == most).unwrap().0
-}
-
 /// One burst. The columns are for the time until the last request for a VM, and for the time until all VMs are gone.
 fn burst(jobs: u64) {
     let (cloud, address) = cloud(jobs, 1000, "");
     let daemon = start(&cloud, address);
-    let (cpu_before, began) = (cpu(&daemon), Instant::now());
+    let (cpu_before, began) = (processor_time(daemon.id()), Instant::now());
     submit(&cloud, jobs, 3);
     let all_asked = |world: &mut azlin_simcloud::World| world.statistics.vms_created >= jobs;
     assert!(cloud.wait(Duration::from_secs(600), all_asked), "{:?}", cloud.served.world().report());
-    let (asked, cpu_asked) = (began.elapsed(), cpu(&daemon) - cpu_before);
+    let (asked, cpu_asked) = (began.elapsed(), processor_time(daemon.id()) - cpu_before);
     let is_over = |world: &mut azlin_simcloud::World| world.is_at_rest();
     assert!(cloud.wait(Duration::from_secs(600), is_over), "{:?}", cloud.served.world().report());
-    let (over, cpu_over) = (began.elapsed(), cpu(&daemon) - cpu_before);
+    let (over, cpu_over) = (began.elapsed(), processor_time(daemon.id()) - cpu_before);
     let extra = cloud.served.world().statistics.vms_created - jobs;
     println!(
         "| {jobs} | {:.2} s | {:.2} s | {:.1} s | {:.2} s | {} | {extra} |",
@@ -103,7 +79,7 @@ fn burst(jobs: u64) {
         cpu_asked.as_secs_f64(),
         over.as_secs_f64(),
         cpu_over.as_secs_f64(),
-        longest_tick(address)
+        ticks(address).slowest
     );
 }
 

@@ -17,6 +17,7 @@ use azlin_simcloud::fault::Side;
 use azlin_simcloud::{Workload, World};
 use azlin_tests::binary::{Cloud, DaemonProcess};
 use azlin_tests::deliveries::{SECRET, ask, get, start};
+use azlin_tests::process::{memory_kb, processor_time};
 use jiff::Timestamp;
 
 /// A daemon in a simulated cloud, and the address of its webhook.
@@ -79,27 +80,11 @@ impl Measured {
         assert_eq!(status, 201, "{answer}");
     }
 
-    /// The processor time of the daemon so far, and its resident memory in MB.
-    fn process(&self) -> (Duration, f64) {
-        let read =
-            |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", self.daemon.id())).unwrap();
-        let stat = read("stat");
-        let ticks: Vec<u64> =
-            stat.rsplit(')').next().unwrap().split(' ').filter_map(|field| field.parse().ok()).collect();
-        // utime and stime, the 14th and 15th field of all; a tick is 10 ms.
-        let processor = Duration::from_millis(10 * (ticks[10] + ticks[11]));
-        let status = read("status");
-        let resident = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        let kilobytes: f64 = resident.split_whitespace().nth(1).unwrap().parse().unwrap();
-        (processor, kilobytes / 1024.0)
-    }
-
     /// The processor time of an hour, by what `span` costs from now on.
     fn processor_an_hour(&self, span: Duration) -> f64 {
-        let (before, _) = self.process();
+        let before = processor_time(self.daemon.id());
         std::thread::sleep(span);
-        let (after, _) = self.process();
-        (after - before).as_secs_f64() * 3600.0 / span.as_secs_f64()
+        (processor_time(self.daemon.id()) - before).as_secs_f64() * 3600.0 / span.as_secs_f64()
     }
 }
 
@@ -200,9 +185,9 @@ fn idle() {
         let seen = measured.all_seen_after(Duration::from_secs(60));
         std::thread::sleep(Duration::from_secs(5).saturating_sub(measured.began.elapsed()));
         let hour = measured.processor_an_hour(Duration::from_secs(60));
-        let (_, resident) = measured.process();
+        let resident = memory_kb(measured.daemon.id(), "VmRSS:") / 1024;
         println!(
-            "| {fleets} | {} | {} | {} | {resident:.0} MB | {hour:.0} s |",
+            "| {fleets} | {} | {} | {} | {resident} MB | {hour:.0} s |",
             shown(healthy),
             shown(ready),
             shown(seen)

@@ -14,6 +14,7 @@ pub mod deliveries;
 pub mod harness;
 pub mod machines;
 pub mod ports;
+pub mod process;
 pub mod schema;
 pub mod sources;
 pub mod web;

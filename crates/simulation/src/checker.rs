@@ -21,6 +21,7 @@ mod answers;
 mod churn;
 mod liveness;
 mod ownership;
+mod reaction;
 
 use ownership::{age, open_jobs};
 
@@ -51,6 +52,8 @@ struct CheckerState {
     most: Vec<Vec<(Duration, u32)>>,
     provisioning: u32,
     longest_wait: Duration,
+    /// The longest time that a call takes, there and back.
+    answer: Duration,
     /// Whether the daemon is the only one that uses GitHub's rate limit.
     is_alone: bool,
     /// How much longer things may take: polls are rarer than configured where GitHub's limit is short.
@@ -80,6 +83,10 @@ struct CheckerState {
     /// When each VM was first asked to drain, and the VMs whose deletion was requested.
     asked: BTreeMap<String, Duration>,
     deleted: BTreeSet<String>,
+    /// Jobs that wait, of which an event has reached the daemon; and since when each fleet without VMs has been told of
+    /// enough of them to act.
+    told: BTreeSet<u64>,
+    acts_since: Vec<Option<Duration>>,
     /// Since when GitHub would have removed each entry that it kept without a VM, by name.
     removable: BTreeMap<String, Duration>,
     /// Whether no call may change anything any more.
@@ -115,6 +122,7 @@ impl Checker {
             } else {
                 LONGEST_WAIT
             },
+            answer: scenario.answer.to,
             is_alone: !scenario.has_fault(|what| matches!(what, FaultKind::BudgetGone)),
             slack,
             fault_schedule: FaultSchedule::of(scenario),
@@ -134,6 +142,8 @@ impl Checker {
             scaled: BTreeMap::new(),
             asked: BTreeMap::new(),
             deleted: BTreeSet::new(),
+            told: BTreeSet::new(),
+            acts_since: vec![None; count],
             removable: BTreeMap::new(),
             is_settled: false,
             violation: None,
@@ -147,6 +157,12 @@ impl Checker {
         state.fault_schedule.disturbed(at);
         state.board = board;
         state.scaled.clear();
+        state.told.clear();
+    }
+
+    /// An event has reached the daemon that says that a job waits.
+    pub fn told_of(&self, job: u64) {
+        self.state().told_of(job);
     }
 
     /// The daemon's clock was set.
@@ -255,6 +271,7 @@ impl CheckerState {
         if at >= self.checked_at + EVERY {
             self.checked_at = at;
             self.check_liveness(world, at);
+            self.check_reaction(world, at);
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use azlin_simcloud::fault::FaultKind;
 
+use super::azure_weather::felt_after;
 use super::scenario::{Scenario, ScenarioPart};
 
 /// The length of GitHub's rate limit window. What others used is missing until it ends.
@@ -21,6 +22,7 @@ fn aftermath(what: &FaultKind) -> Duration {
         FaultKind::EntryStays(span) => span.to,
         // A removal that kept failing is tried again after its backoff.
         FaultKind::Locked | FaultKind::SubscriptionDisabled => Duration::from_secs(30 * 60),
+        FaultKind::Refused(refusal, _) => felt_after(refusal),
         // A refusal that a person must change stops starts for two minutes.
         FaultKind::TokensRevoked => Duration::from_secs(5 * 60),
         _ => Duration::ZERO,

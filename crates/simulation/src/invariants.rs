@@ -34,13 +34,15 @@ pub enum Invariant {
     EntriesGo,
     /// A VM that works is not replaced without need: its successor may have no better luck.
     NoChurn,
+    /// In calm, a fleet acts on an event within seconds: people wait for their jobs.
+    Reacts,
     /// A world at rest stays at rest: otherwise the daemon pays and deletes for ever.
     Settles,
 }
 
 impl Invariant {
     /// All invariants, with their names.
-    pub const ALL: [(Invariant, &'static str); 15] = [
+    pub const ALL: [(Invariant, &'static str); 16] = [
         (Invariant::NoJobKilled, "no-job-killed"),
         (Invariant::OthersUntouched, "others-untouched"),
         (Invariant::Maximum, "maximum"),
@@ -55,6 +57,7 @@ impl Invariant {
         (Invariant::VmAnswers, "vm-answers"),
         (Invariant::EntriesGo, "entries-go"),
         (Invariant::NoChurn, "no-churn"),
+        (Invariant::Reacts, "reacts"),
         (Invariant::Settles, "settles"),
     ];
 

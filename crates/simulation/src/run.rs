@@ -103,7 +103,8 @@ impl<'s> Simulation<'s> {
             DaemonConfig::parse("azlin.toml", &config).unwrap_or_else(|problems| panic!("{problems}"));
         let world = Arc::new(Mutex::new(world));
         let webhooks = scenario.webhooks().map(|conditions| {
-            WebhookDelivery::new(conditions, scenario.seed, Arc::clone(&world), trace.clone(), start())
+            let (world, trace) = (Arc::clone(&world), trace.clone());
+            WebhookDelivery::new(conditions, scenario.seed, world, trace, checker.clone(), start())
         });
         Simulation {
             scenario,

@@ -187,7 +187,8 @@ impl FleetSpec {
         let manual = self.manual.map(|count| format!("manual_count = {}\n", count.min(self.max)));
         let bootstrap = if self.ssh.is_some() { "[bootstrap]\nmethod = \"ssh\"\n" } else { "" };
         let text = format!(
-            "enabled = {}\n{scope}labels = {:?}\n[scaling]\nmin_runners = {}\nmax_runners = {}\njobs_per_runner = {}\n{}\
+            "enabled = {}\n{scope}labels = {:?}\n[scaling]\nmin_runners = {}\nmax_runners = {}\njobs_per_runner = {}\n\
+             scale_up_threshold = {}\n{}\
              [lifecycle]\nmax_job_count = {}\nrotation_interval = \"{}m\"\ndead_mans_switch = \"{}m\"\n{bootstrap}[vm]\n\
              subscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg{}\"\n\
              location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\", \"Standard_D4as_v5\"]\nimage = \"a:b:c:d\"\n\
@@ -197,6 +198,7 @@ impl FleetSpec {
             self.min,
             self.max,
             self.jobs_per_runner,
+            self.scale_up_threshold(),
             manual.unwrap_or_default(),
             self.ssh.unwrap_or(1),
             self.rotation_min,
@@ -207,6 +209,11 @@ impl FleetSpec {
         );
         let name = self.name.parse().unwrap_or_else(|error| panic!("{error}"));
         Fleet::parse(self.name, name, &text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+    }
+
+    /// `scaling.scale_up_threshold`: as `enable` writes it where each job gets a runner, and else the default.
+    pub fn scale_up_threshold(&self) -> u32 {
+        if self.jobs_per_runner == 1 { 0 } else { 2 }
     }
 
     /// How many runners the fleet has without jobs.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_daemon::TriggerRouter;
-use azlin_fleet::model::JobEvent;
+use azlin_fleet::model::{JobChange, JobEvent};
 use azlin_simcloud::World;
 use jiff::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
@@ -13,6 +13,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::{Instant, sleep_until};
 
+use super::checker::Checker;
 use super::scenario::WebhookConditions;
 use super::trace::Trace;
 
@@ -25,6 +26,7 @@ pub struct WebhookDelivery {
     conditions: WebhookConditions,
     world: Arc<Mutex<World>>,
     trace: Trace,
+    checker: Checker,
     began: Instant,
     start: Timestamp,
     in_transit: Arc<Mutex<InTransit>>,
@@ -53,6 +55,7 @@ impl WebhookDelivery {
         seed: u64,
         world: Arc<Mutex<World>>,
         trace: Trace,
+        checker: Checker,
         start: Timestamp,
     ) -> Self {
         let rng = StdRng::seed_from_u64(seed ^ 0x9057);
@@ -62,6 +65,7 @@ impl WebhookDelivery {
             conditions,
             world,
             trace,
+            checker,
             began: Instant::now(),
             start,
             in_transit: Arc::new(Mutex::new(in_transit)),
@@ -95,6 +99,9 @@ impl WebhookDelivery {
                 format_args!("webhook: job {} {:?}", job_event.job, job_event.change),
             );
             trigger_router.tell(&job_event);
+            if job_event.change == JobChange::Queued {
+                self.checker.told_of(job_event.job.0);
+            }
         }
         let next = in_transit.events.keys().next().map_or(now + LOOK, |(at, _)| *at);
         next.min(next_event).min(now + LOOK).max(now + Duration::from_millis(1))
