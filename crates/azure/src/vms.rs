@@ -58,6 +58,7 @@ pub(crate) fn untagged(vm: &VmJson, group: &ResourceGroup) -> Option<UntaggedVm>
         provisioning: provisioning(&vm.provisioning_state),
         power: PowerState::Unknown,
         lost: VmTags::lost(&vm.tags),
+        host_key: VmTags::host_key_in(&vm.tags),
     })
 }
 

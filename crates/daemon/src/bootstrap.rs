@@ -214,7 +214,8 @@ impl<'a> Work<'a> {
             self.runner_id = runner_id(&found, &wanted).or(self.runner_id);
             let step = match next(&found, &wanted) {
                 NextStep::Done(runner_id) => {
-                    return Ok(BootstrapOutcome::Installed { runner_id, took: self.took() });
+                    let (host_key, took) = (self.task.host_key.clone(), self.took());
+                    return Ok(BootstrapOutcome::Installed { runner_id, host_key, took });
                 }
                 NextStep::Ended(runner_id) => return Ok(BootstrapOutcome::Ended(runner_id)),
                 NextStep::Fetch => Step::Fetch(self.download.clone()),

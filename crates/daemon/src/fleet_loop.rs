@@ -45,6 +45,8 @@ pub struct FleetLoop {
     tick: u64,
     /// The poll that is due, if one is.
     due: Option<Poll>,
+    /// Whether the present tick follows an event.
+    follows_event: bool,
     /// Whether the last plan lacked the room for another runner.
     lacks_room: bool,
     /// Whether there is room again since.
@@ -72,6 +74,7 @@ impl FleetLoop {
             fleet_state,
             tick: 0,
             due: None,
+            follows_event: false,
             lacks_room: false,
             has_room_again: false,
             wakes_at: None,
@@ -95,6 +98,7 @@ impl FleetLoop {
         });
         loop {
             let mut has_turn = None;
+            let mut follows_event = false;
             let (due, is_timer) = tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
@@ -102,7 +106,7 @@ impl FleetLoop {
                     (Some(Poll::Health), false)
                 }
                 () = std::future::ready(()), if std::mem::take(&mut self.has_room_again) => {
-                    (Some(Poll::Queue), self.last_look.is_budget_short())
+                    (self.last_look.poll_of_wake(), false)
                 }
                 () = at(self.operations.posted_at), if self.operations.posted_at.is_some() => {
                     self.post_ended();
@@ -134,10 +138,14 @@ impl FleetLoop {
                 _ = queue.tick(), if turn.is_none() => (Some(Poll::Queue), true),
                 () = at(self.wakes_at), if self.wakes_at.is_some() => {
                     self.wakes_at = None;
-                    (Some(Poll::Queue), self.last_look.is_budget_short())
+                    (self.last_look.poll_of_wake(), false)
                 }
                 () = trigger_queue.due(|| shared.pace.pause(&shared.context, &self.config.fleet)),
-                    if self.config.is_configured => (None, false),
+                    if self.config.is_configured =>
+                {
+                    follows_event = true;
+                    (None, false)
+                }
             };
             if !self.config.is_configured || is_timer && self.is_early() {
                 continue;
@@ -146,7 +154,7 @@ impl FleetLoop {
             let _turn = has_turn.or_else(|| is_first.then(|| first_looks.begin(&self.config.fleet.name)));
             // A trigger may have come before.
             turn = None;
-            self.due = due;
+            (self.due, self.follows_event) = (due, follows_event);
             tokio::select! {
                 biased;
                 () = shared.stop.cancelled() => break,
@@ -213,7 +221,6 @@ impl FleetLoop {
     async fn tick(&mut self) {
         self.reported.failed.clear();
         let (fleet, began) = (Arc::clone(&self.config.fleet), Instant::now());
-        let is_triggered = self.due.is_none();
         let (seen, are_lists_new) = self.look(began).await;
         if self.config.reader.has_changed() {
             self.reconfigure();
@@ -227,7 +234,7 @@ impl FleetLoop {
         }
         self.tick += 1;
         let (plan, seen) = self.decide(seen, are_lists_new);
-        self.shared.status_store.metrics().ticked(&fleet.name, is_triggered, began.elapsed(), &plan.decision);
+        self.shared.status_store.metrics().ticked(&fleet.name, self.follows_event, began.elapsed(), &plan.decision);
         self.report(&plan, &seen);
         self.lacks_room = plan.lacks_room;
         let now = self.shared.context.now();

@@ -161,7 +161,7 @@ impl JournalEntry<'_> {
     fn bootstrap(&self, outcome: &BootstrapOutcome) {
         let JournalEntry { fleet, runner, action, reason, tick } = self;
         match outcome {
-            BootstrapOutcome::Installed { runner_id, took } => {
+            BootstrapOutcome::Installed { runner_id, took, .. } => {
                 info!(%fleet, %runner, vm = %runner, action, %reason, %runner_id, %took, tick, "{fleet}: {runner} is installed ({took}): {reason}");
             }
             BootstrapOutcome::Ended(runner_id) => {

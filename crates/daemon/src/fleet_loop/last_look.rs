@@ -6,7 +6,7 @@ use std::sync::Arc;
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::elapsed;
 use azlin_fleet::model::{JobId, RepoSlug};
-use azlin_fleet::observe::{Freshness, LastLists, SlowedBy, SlowedPolling, Snapshot};
+use azlin_fleet::observe::{Freshness, LastLists, Poll, SlowedBy, SlowedPolling, Snapshot};
 use azlin_fleet::report::begun;
 use azlin_fleet::state::{FleetState, set_ahead};
 use jiff::Timestamp;
@@ -39,9 +39,12 @@ impl LastLook {
         since + interval / 2 < slowed.every
     }
 
-    /// Whether polls are rarer since the budget is short. Where there are only many repositories, a wake is no poll.
-    pub(super) fn is_budget_short(&self) -> bool {
-        self.slowed.as_ref().is_some_and(|slowed| matches!(slowed.by, SlowedBy::Budget(_)))
+    /// The poll that is due where a plan changes by itself. While the budget is short there is none: the queue serves
+    /// that was read last, and the next poll reads it. Where polls are rarer because of many repositories alone, a wake
+    /// may read.
+    pub(super) fn poll_of_wake(&self) -> Option<Poll> {
+        let is_short = |slowed: &SlowedPolling| matches!(slowed.by, SlowedBy::Budget(_));
+        (!self.slowed.as_ref().is_some_and(is_short)).then_some(Poll::Queue)
     }
 
     /// The observed state and the age of its lists, if both lists were read completely.
@@ -86,6 +89,7 @@ impl FleetLoop {
         let freshness = Freshness {
             poll,
             interval: schedule.queue,
+            slowed_to: self.last_look.slowed.as_ref().map(|slowed| slowed.every),
             triggered: &triggered,
             lists,
             shared_out: shared.observer.shared_out(&fleet, began),
@@ -125,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_repositories_make_polls_rarer_and_hold_back_no_wake() {
+    fn many_repositories_make_polls_rarer_and_a_wake_reads_the_queue_all_the_same() {
         let minute = Duration::from_secs(60);
         let budget = Budget { limit: 5_000, remaining: 1, reset: Timestamp::UNIX_EPOCH };
         for (by, holds_back) in
@@ -135,7 +139,7 @@ mod tests {
             let look =
                 LastLook { slowed: Some(slowed), polled_at: Some(Instant::now()), ..LastLook::default() };
             assert!(look.is_early(minute));
-            assert_eq!(look.is_budget_short(), holds_back, "{:?}", look.slowed);
+            assert_eq!(look.poll_of_wake().is_none(), holds_back, "{:?}", look.slowed);
         }
     }
 }

@@ -37,6 +37,8 @@ pub enum BootstrapOutcome {
     Installed {
         /// GitHub's id of the runner.
         runner_id: RunnerId,
+        /// The key by which the VM is known when it is spoken to again.
+        host_key: String,
         /// How long the bootstrap took.
         took: Took,
     },
@@ -280,7 +282,7 @@ mod tests {
             (ProvisionOutcome::LeftAlone(text()), "left_alone", None),
             (ProvisionOutcome::Failed(Failure::later("why")), "failed", Some("why")),
             (
-                ProvisionOutcome::Bootstrap(BootstrapOutcome::Installed { runner_id: RunnerId(1), took }),
+                ProvisionOutcome::Bootstrap(BootstrapOutcome::Installed { runner_id: RunnerId(1), host_key: text(), took }),
                 "installed",
                 None,
             ),

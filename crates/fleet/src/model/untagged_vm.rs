@@ -23,4 +23,6 @@ pub struct UntaggedVm {
     pub power: PowerState,
     /// The tags of ours that are absent. Empty if they are there with other values.
     pub lost: Vec<&'static str>,
+    /// The VM's host key, if that tag is there.
+    pub host_key: Option<String>,
 }

@@ -129,6 +129,11 @@ impl VmTags {
         every.into_iter().filter(|tag| !tags.contains_key(*tag)).collect()
     }
 
+    /// The host key of a VM, whatever else its tags have lost.
+    pub fn host_key_in(tags: &BTreeMap<String, String>) -> Option<String> {
+        tags.get(HOST_KEY).cloned()
+    }
+
     /// Reads the tags of the VM `name`; `None` if they are not ours. The daemon never touches what it did not
     /// create.
     pub fn of(name: &str, tags: &BTreeMap<String, String>) -> Option<Self> {
@@ -145,7 +150,7 @@ impl VmTags {
             config_hash: tags.get(CONFIG).cloned().unwrap_or_default(),
             runner_id: tags.get(RUNNER_ID).and_then(|id| id.parse().ok()).map(RunnerId),
             replaces: tags.get(REPLACES).cloned(),
-            host_key: tags.get(HOST_KEY).cloned(),
+            host_key: VmTags::host_key_in(tags),
             pool,
         })
     }

@@ -17,7 +17,7 @@ pub fn by_name(fleet: &Fleet, vm: &UntaggedVm) -> Option<Vm> {
         config_hash: fleet.config_hash().to_owned(),
         runner_id: None,
         replaces: None,
-        host_key: None,
+        host_key: vm.host_key.clone(),
         runner_name,
     };
     let provisioning = match vm.provisioning {
@@ -41,7 +41,7 @@ pub fn by_name(fleet: &Fleet, vm: &UntaggedVm) -> Option<Vm> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{Entry, Scene};
+    use crate::fixture::{Entry, Scene, at};
     use crate::model::PowerState;
 
     /// The scene's last VM without its tags.
@@ -57,6 +57,7 @@ mod tests {
             provisioning: vm.provisioning,
             power: vm.power,
             lost: vec!["azlin-pool"],
+            host_key: vm.tags.host_key.clone(),
         }
     }
 
@@ -77,11 +78,21 @@ mod tests {
         let done =
             || scene().vm(1, 900, Succeeded, Running).remember(1, 900, |known| known.entry_seen = true);
         let stopped = || scene().vm(1, 900, Succeeded, Stopped);
+        let over_ssh = |tag: Option<&str>, known: Option<&str>| {
+            let (tag, known) = (tag.map(str::to_owned), known.map(str::to_owned));
+            let scene = scene().ssh(1, 900, Entry::Absent).last_vm(|vm| vm.tags.host_key = tag);
+            scene.remember(1, 900, |state| {
+                (state.entry_seen, state.installed, state.host_key) = (true, Some(at(100)), known);
+            })
+        };
         let full = || Scene::new("max_runners = 1").pending(9, 90).runner(1, 900, Entry::Busy);
         for (situation, scene, expected) in [
             ("it runs a job", busy(), ""),
             ("it is idle, and a job waits", idle(), ""),
             ("it had its job", done(), "-1?"),
+            ("its host key's tag is there", over_ssh(Some("key"), None), "-1@"),
+            ("its host key is remembered", over_ssh(None, Some("key")), "-1@"),
+            ("nothing knows its host key", over_ssh(None, None), "-1?"),
             ("it has stopped", stopped(), "-1"),
             ("it counts for the maximum", full(), ""),
         ] {

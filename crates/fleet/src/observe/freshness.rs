@@ -78,8 +78,11 @@ impl LastLists {
 pub struct Freshness<'a> {
     /// The poll that is due, if one is.
     pub poll: Option<Poll>,
-    /// The time between two polls.
+    /// The configured time between two polls.
     pub interval: Duration,
+    /// The present time between two polls, where GitHub's budget makes it longer: that long a queue serves what is no
+    /// poll.
+    pub slowed_to: Option<Duration>,
     /// What triggers name, and when each came.
     pub triggered: &'a ReadScope,
     /// The lists of the last look; `None` when one of them is missing.
@@ -118,7 +121,8 @@ impl Freshness<'_> {
             |runs: &BTreeMap<RunId, Duration>| runs.iter().map(|(run, at)| (*run, age(*at))).collect();
         let runs = self.triggered.runs.iter().map(|(repo, runs)| (repo.clone(), of_repo(runs)));
         // What a list shows is compared with what the queues show.
-        let with_lists = if self.poll.is_some() { rest } else { rest.map(|_| self.interval) };
+        let serves = self.slowed_to.unwrap_or_default().max(self.interval);
+        let with_lists = if self.poll.is_some() { rest } else { rest.map(|_| serves) };
         MaxAges {
             lists: rest.map(|rest| lists_named.map_or(rest, at_most)),
             power: self.poll == Some(Poll::Health),
@@ -141,7 +145,8 @@ impl MaxAges {
     pub fn of_poll(poll: Poll, interval: Duration, shared_out: Option<Duration>) -> Self {
         let triggered = &ReadScope::default();
         let now = Duration::ZERO;
-        Freshness { poll: Some(poll), interval, triggered, lists: None, shared_out, now }.max_ages()
+        let (lists, slowed_to) = (None, None);
+        Freshness { poll: Some(poll), interval, slowed_to, triggered, lists, shared_out, now }.max_ages()
     }
 
     /// How old the jobs of these runs may be.

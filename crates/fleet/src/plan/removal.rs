@@ -74,12 +74,14 @@ pub(crate) fn proof(
     } else {
         NEVER_ONLINE.min(fleet.lifecycle.boot_timeout)
     };
-    let again = if vm.tags.host_key.is_some() { ASK_AGAIN_OVER_SSH } else { ASK_AGAIN };
+    // A policy may have taken the tag.
+    let host_key = vm.tags.host_key.as_ref().or(known.host_key.as_ref());
+    let again = if host_key.is_some() { ASK_AGAIN_OVER_SSH } else { ASK_AGAIN };
     let ago = |at: Option<Timestamp>| at.map(|at| elapsed(at, now));
     match (ago(known.drain.since), ago(known.drain.asked)) {
         (Some(asked_for), _) if asked_for >= patience => Some(Proof::Unanswered(asked_for)),
         (_, Some(last)) if last < again.min(patience) => None,
-        _ => Some(Proof::Drain(vm.tags.host_key.clone())),
+        _ => Some(Proof::Drain(host_key.cloned())),
     }
 }
 

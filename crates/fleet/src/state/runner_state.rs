@@ -39,6 +39,9 @@ pub struct RunnerState {
     pub runner_id: Option<RunnerId>,
     /// When it was installed over SSH.
     pub installed: Option<Timestamp>,
+    /// The host key that its VM had then. The VM's tag says it as well, where no policy has taken that.
+    #[serde(skip_serializing_if = "is_default")]
+    pub host_key: Option<String>,
     /// Why it cannot become a runner.
     pub failed: Option<String>,
     /// Its VM says that its runner has ended.
@@ -243,8 +246,9 @@ impl RunnerState {
     pub(crate) fn bootstrapped(&mut self, outcome: &BootstrapOutcome, now: Timestamp) {
         self.is_unanswered = false;
         match outcome {
-            BootstrapOutcome::Installed { runner_id, .. } => {
+            BootstrapOutcome::Installed { runner_id, host_key, .. } => {
                 self.runner_id = Some(*runner_id);
+                self.host_key = Some(host_key.clone());
                 self.installed = Some(now);
                 self.unregistered_since = None;
             }

@@ -79,6 +79,7 @@ fn untagged(vm: &SimVm, group: &ResourceGroup) -> Option<UntaggedVm> {
         provisioning: provisioning(vm),
         power: PowerState::Unknown,
         lost: VmTags::lost(&tags),
+        host_key: VmTags::host_key_in(&tags),
     })
 }
 

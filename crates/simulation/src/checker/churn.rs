@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use azlin_simcloud::World;
 use azlin_simcloud::azure::{SimVm, SimVmState};
+use azlin_simcloud::github::SimRunner;
 
 use super::ownership::age;
 use super::{CheckerState, Invariant, MINUTE, SOON};
@@ -35,7 +36,14 @@ impl CheckerState {
         {
             return;
         }
-        let is_asked = |vm: &SimVm| self.asked.contains_key(&vm.name) || self.deleted.contains(&vm.name);
+        // One that was asked to drain and has begun a job stays until that has ended.
+        let is_busy = |vm: &SimVm| {
+            let entry = vm.runner.and_then(|id| world.state.github.runners.get(&id));
+            entry.is_some_and(SimRunner::is_busy)
+        };
+        let is_asked = |vm: &SimVm| {
+            self.deleted.contains(&vm.name) || self.asked.contains_key(&vm.name) && !is_busy(vm)
+        };
         let others =
             self.vms(world, number).filter(|vm| vm.name != name && works(world, vm) && !is_asked(vm));
         let (others, wanted) = (others.count(), plan.at_rest() as usize);

@@ -15,6 +15,8 @@ const CALLS: u32 = 8;
 const AFTER_A_STORM: Duration = Duration::from_secs(45 * 60);
 /// The default cooldown, and how long its start may be unknown to the status.
 const COOLDOWN: jiff::SignedDuration = jiff::SignedDuration::from_secs(5 * 60 + 5);
+/// With more active runs a look costs so many requests that the budget may not last for each event.
+const FEW_RUNS: usize = 10;
 /// With this limit of provisioning operations no fleet waits for another.
 const ROOMY: u32 = 10;
 
@@ -66,7 +68,8 @@ impl CheckerState {
     }
 }
 
-/// Whether half of GitHub's limit is left: then an event need not wait.
+/// Whether half of GitHub's limit is left, and looks cost little: then an event need not wait.
 fn has_budget(world: &World) -> bool {
-    world.budget().is_none_or(|budget| budget.remaining > budget.limit / 2)
+    let runs: usize = world.state.github.active.values().map(|runs| runs.len()).sum();
+    runs <= FEW_RUNS && world.budget().is_none_or(|budget| budget.remaining > budget.limit / 2)
 }

@@ -23,7 +23,7 @@ fn triggers(repos: &[(&str, u64)], lists: Option<u64>) -> ReadScope {
 
 fn freshness(poll: Option<Poll>, triggered: &ReadScope) -> Freshness<'_> {
     let lists = Some(LastLists { age: seconds(30), show_changes: true });
-    Freshness { poll, interval: INTERVAL, triggered, lists, shared_out: None, now: NOW }
+    Freshness { poll, interval: INTERVAL, slowed_to: None, triggered, lists, shared_out: None, now: NOW }
 }
 
 /// How many seconds old the named queue, another queue and the lists may be.
@@ -74,6 +74,20 @@ fn where_the_lists_are_read_after_a_trigger_other_queues_serve_that_the_last_pol
     }
     let ended = triggers(&[("o/r", 1)], Some(1));
     assert_eq!(allowed(&freshness(None, &ended)), [Some(1), Some(60), Some(1)], "a job has ended");
+}
+
+#[test]
+fn while_polls_are_slowed_a_queue_serves_until_the_next_one() {
+    let named = ReadScope::default();
+    let other = |poll, slowed_to: Option<u64>| {
+        let freshness = Freshness { slowed_to: slowed_to.map(seconds), ..freshness(poll, &named) };
+        freshness.max_ages().queue(&repo("o/other"))
+    };
+    let old = Freshness { lists: None, ..freshness(None, &named) };
+    assert_eq!(old.max_ages().queue(&repo("o/other")), Some(seconds(60)), "at the configured pace");
+    let slowed = Freshness { slowed_to: Some(seconds(180)), ..old };
+    assert_eq!(slowed.max_ages().queue(&repo("o/other")), Some(seconds(180)), "a wake or an event");
+    assert_eq!(other(Some(Poll::Queue), Some(180)), Some(seconds(6)), "a poll reads it");
 }
 
 #[test]

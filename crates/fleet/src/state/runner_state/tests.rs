@@ -70,10 +70,14 @@ fn how_a_bootstrap_ended_is_remembered() {
         };
         known.bootstrapped(&outcome, at(NOW));
         let is_unregistered = known.unregistered_since.is_some();
+        assert_eq!(known.host_key.is_some(), known.installed.is_some());
         (known.runner_id, known.installed.is_some(), known.failed.is_some(), known.ended, is_unregistered)
     };
-    let installed =
-        BootstrapOutcome::Installed { runner_id: RunnerId(2), took: crate::model::Took::default() };
+    let installed = BootstrapOutcome::Installed {
+        runner_id: RunnerId(2),
+        host_key: "ssh-ed25519 AAAA".to_owned(),
+        took: crate::model::Took::default(),
+    };
     let broken = |runner_id| BootstrapOutcome::Broken { why: "no disk".to_owned(), runner_id };
     assert_eq!(after(installed), (Some(RunnerId(2)), true, false, false, false));
     assert_eq!(after(BootstrapOutcome::Ended(RunnerId(2))), (Some(RunnerId(2)), false, false, true, true));
