@@ -35,7 +35,8 @@ fn reads(world: &World) -> Reads {
         if *side != Side::Azure || *method != "GET" {
             continue;
         }
-        let what = if route.ends_with("/virtualMachines") { &mut reads.vm_lists } else { &mut reads.other_lists };
+        let what =
+            if route.ends_with("/virtualMachines") { &mut reads.vm_lists } else { &mut reads.other_lists };
         *what += count;
         reads.refused += if *status == 429 { *count } else { 0 };
     }
@@ -44,7 +45,8 @@ fn reads(world: &World) -> Reads {
 
 fn measure(foreign: usize) {
     let repositories: Vec<String> = (0..FLEETS).map(|number| format!("'o/r{number}'")).collect();
-    let workload = format!("repositories = [{}]\n[settings]\nrate_limit = 0\ncreate = '1s'\n", repositories.join(", "));
+    let workload =
+        format!("repositories = [{}]\n[settings]\nrate_limit = 0\ncreate = '1s'\n", repositories.join(", "));
     let cloud = Cloud::new(&Workload::parse(&workload).unwrap());
     for number in 0..foreign {
         let body = json!({"location": "westeurope", "tags": {"owner": "db"}, "properties": {}});
@@ -62,7 +64,8 @@ fn measure(foreign: usize) {
     let seen = || get(address, "/api/status").map_or(0, |(_, body)| body.matches("\"pool\"").count());
     assert!(cloud.wait(MINUTE * 2, |_| seen() >= FLEETS), "{} fleets seen", seen());
 
-    let (before, processor, ticked) = (reads(&cloud.served.world()), processor_time(daemon.id()), ticks(address));
+    let (before, processor, ticked) =
+        (reads(&cloud.served.world()), processor_time(daemon.id()), ticks(address));
     std::thread::sleep(MINUTE);
     let (after, now_ticked) = (reads(&cloud.served.world()), ticks(address));
     let processor = (processor_time(daemon.id()) - processor).as_secs_f64() * 60.0;

@@ -7,7 +7,7 @@ mod wire;
 use async_trait::async_trait;
 use azlin_fleet::model::{Advice, CallError, CallErrorKind, Image, ResourceGroup};
 use azlin_fleet::ports::preflight::{
-    Access, AzurePreflight, Grant, ImageFacts, Principal, Size, Subnet, Subscription, Usage,
+    Access, AzurePreflight, Grant, ImageFacts, Principal, SecurityGroup, Size, Subnet, Subscription, Usage,
 };
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -171,11 +171,12 @@ impl AzurePreflight for AzureClient {
         images::image(self, subscription_id, location, image).await
     }
 
-    async fn security_group(&self, nsg_id: &str) -> Result<String, CallError> {
+    async fn security_group(&self, nsg_id: &str) -> Result<SecurityGroup, CallError> {
         let what = format!("read network security group {}", nsg_id.rsplit('/').next().unwrap_or_default());
         let question = Question { what: &what, needs: "Microsoft.Network/networkSecurityGroups/read" };
-        let found: wire::Located = self.read(question, self.at(question, nsg_id, &[], NETWORK_API)?).await?;
-        Ok(wire::plain_location(&found.location))
+        let found: wire::SecurityGroupJson =
+            self.read(question, self.at(question, nsg_id, &[], NETWORK_API)?).await?;
+        Ok(found.security_group())
     }
 
     async fn subnet(&self, subnet_id: &str) -> Result<Subnet, CallError> {

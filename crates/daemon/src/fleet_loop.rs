@@ -234,7 +234,12 @@ impl FleetLoop {
         }
         self.tick += 1;
         let (plan, seen) = self.decide(seen, are_lists_new);
-        self.shared.status_store.metrics().ticked(&fleet.name, self.follows_event, began.elapsed(), &plan.decision);
+        self.shared.status_store.metrics().ticked(
+            &fleet.name,
+            self.follows_event,
+            began.elapsed(),
+            &plan.decision,
+        );
         self.report(&plan, &seen);
         self.lacks_room = plan.lacks_room;
         let now = self.shared.context.now();

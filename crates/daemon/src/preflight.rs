@@ -60,6 +60,8 @@ where
         credentials,
         azure: Some(azure),
         ssh_keys,
+        listen: Some(config.listen),
+        exposed: Vec::new(),
         errors: BTreeMap::new(),
     }
 }
@@ -190,8 +192,8 @@ async fn azure_facts(azure: &(impl Azure + AzurePreflight), kind: String, fleets
         SubnetFacts { subnet, grants }
     });
     let security_groups = each(vms().filter_map(|vm| vm.nsg_id.clone()), |id| async move {
-        let (location, grants) = tokio::join!(azure.security_group(&id), azure.grants(&id));
-        SecurityGroupFacts { location, grants }
+        let (group, grants) = tokio::join!(azure.security_group(&id), azure.grants(&id));
+        SecurityGroupFacts { group, grants }
     });
     let places = each(vms().map(place_key), |(subscription, location)| async move {
         let (sizes, usages) =
@@ -208,6 +210,8 @@ async fn azure_facts(azure: &(impl Azure + AzurePreflight), kind: String, fleets
         each(vms().flat_map(|vm| vm.identity.clone()), |id| async move { azure.grants(&id).await });
     let (subscriptions, groups, subnets, security_groups, places, images, identities) =
         tokio::join!(subscriptions, groups, subnets, security_groups, places, images, identities);
+    let guards = subnets.values().filter_map(|found| found.subnet.as_ref().ok()?.security_group.clone());
+    let subnet_groups = each(guards, |id| async move { azure.security_group(&id).await }).await;
     AzureFacts {
         kind,
         principal,
@@ -215,6 +219,7 @@ async fn azure_facts(azure: &(impl Azure + AzurePreflight), kind: String, fleets
         groups,
         subnets,
         security_groups,
+        subnet_groups,
         places,
         images,
         identities,

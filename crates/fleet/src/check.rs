@@ -12,6 +12,7 @@ mod fixture;
 mod fleet;
 mod github;
 pub mod permissions;
+mod risks;
 mod runner_group;
 mod shared;
 mod size_facts;
@@ -141,5 +142,6 @@ fn configuration(fleets: &[Fleet], facts: &Facts) -> Vec<Finding> {
         [] => {}
         names => notes.ok("fleets", names.join(", ")),
     }
+    risks::of_the_host(&mut notes, facts);
     notes.list
 }

@@ -132,10 +132,12 @@ impl GitHubPreflight for GitHubClient {
             archived: bool,
             #[serde(default)]
             disabled: bool,
+            private: Option<bool>,
         }
         let call = self.reads(&format!("repos/{repo}"), "Metadata: read on the repository")?;
-        let RepositoryNameJson { full_name, archived, disabled } = self.http.value(&call).await?;
-        Ok(Repository { full_name, archived, disabled })
+        let RepositoryNameJson { full_name, archived, disabled, private } = self.http.value(&call).await?;
+        let is_public = private == Some(false);
+        Ok(Repository { full_name, archived, disabled, is_public })
     }
 
     async fn may_read_runs(&self, repo: &RepoSlug) -> Result<Access, CallError> {

@@ -70,6 +70,8 @@ pub struct Account {
     pub location: String,
     /// How subnets reach the internet.
     pub way_out: WayOut,
+    /// Whether a network security group guards every subnet: it denies what comes from the virtual network.
+    pub is_guarded: bool,
     /// The address range of every subnet, as `10.0.0.0/16`.
     pub subnet_prefix: String,
     /// Sizes that the subscription may not use.
@@ -92,6 +94,7 @@ impl Default for Account {
             azure_denies: Vec::new(),
             location: "westeurope".to_owned(),
             way_out: WayOut::NatGateway,
+            is_guarded: true,
             subnet_prefix: "10.0.0.0/16".to_owned(),
             restricted_sizes: Vec::new(),
             image_plan: false,

@@ -1,7 +1,9 @@
 //! The read-only facts about the world that `check` asks for. Both ways into the world answer from here.
 
 use azlin_fleet::model::{Architecture, Image, Os};
-use azlin_fleet::ports::preflight::{ImageFacts, Size, Subnet, Subscription, Usage};
+use azlin_fleet::ports::preflight::{
+    ImageFacts, InboundRule, SecurityGroup, Size, Subnet, Subscription, Usage,
+};
 
 use crate::account::{OFFERS, Offer, WayOut, vcpus};
 use crate::azure::SimVm;
@@ -130,6 +132,28 @@ impl World {
                 WayOut::NatGateway | WayOut::RouteTable | WayOut::Untold => None,
             },
             free_addresses: size.map(|size| size.saturating_sub(RESERVED + self.in_subnet(id))),
+            security_group: guard(id).filter(|_| account.is_guarded),
         })
     }
+
+    /// A network security group; `None` if it does not exist. Those of subnets, and only those, deny what comes from the
+    /// virtual network.
+    pub fn security_group(&self, id: &str) -> Option<SecurityGroup> {
+        let deny = InboundRule {
+            priority: 4000,
+            allows: false,
+            sources: vec!["VirtualNetwork".to_owned()],
+            ports: vec!["*".to_owned()],
+            protocol: "*".to_owned(),
+        };
+        let inbound = if id.to_ascii_lowercase().ends_with("-guard") { vec![deny] } else { Vec::new() };
+        let location = self.account.location.clone();
+        self.account.has(id).then_some(SecurityGroup { location, inbound })
+    }
+}
+/// The id of the network security group that guards a subnet.
+fn guard(subnet: &str) -> Option<String> {
+    let (provider, rest) = subnet.split_once("/virtualNetworks/")?;
+    let (network, _) = rest.split_once('/')?;
+    Some(format!("{provider}/networkSecurityGroups/{network}-guard"))
 }

@@ -89,7 +89,11 @@ fn faults(rng: &mut StdRng, span: &Range<Duration>) -> Vec<Fault> {
             let (status, code, message, _) = REFUSALS[rng.random_range(0..REFUSALS.len())];
             let refusal = CodedRefusal { status, code: code.to_owned(), message: message.to_owned() };
             let refused = fault(FaultKind::Refused(refusal, None), often);
-            vec![Fault { method: Some("PUT".to_owned()), path: Some("/virtualMachines/".to_owned()), ..refused }]
+            vec![Fault {
+                method: Some("PUT".to_owned()),
+                path: Some("/virtualMachines/".to_owned()),
+                ..refused
+            }]
         }
         _ => vec![fault(FaultKind::CreateFails(None), often), fault(FaultKind::NicReserved, 1.0)],
     }

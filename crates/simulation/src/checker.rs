@@ -83,6 +83,8 @@ struct CheckerState {
     /// When each VM was first asked to drain, and the VMs whose deletion was requested.
     asked: BTreeMap<String, Duration>,
     deleted: BTreeSet<String>,
+    /// How far the daemon's clock is ahead.
+    clock_ahead: jiff::SignedDuration,
     /// Jobs that wait, of which an event has reached the daemon; and since when each fleet without VMs has been told of
     /// enough of them to act.
     told: BTreeSet<u64>,
@@ -142,6 +144,7 @@ impl Checker {
             scaled: BTreeMap::new(),
             asked: BTreeMap::new(),
             deleted: BTreeSet::new(),
+            clock_ahead: jiff::SignedDuration::ZERO,
             told: BTreeSet::new(),
             acts_since: vec![None; count],
             removable: BTreeMap::new(),
@@ -166,8 +169,10 @@ impl Checker {
     }
 
     /// The daemon's clock was set.
-    pub fn clock_set(&self, at: Duration) {
-        self.state().fault_schedule.disturbed(at);
+    pub fn clock_set(&self, at: Duration, ahead_s: i64) {
+        let mut state = self.state();
+        state.fault_schedule.disturbed(at);
+        state.clock_ahead = jiff::SignedDuration::from_secs(ahead_s);
     }
 
     /// A fleet's file was changed.

@@ -241,7 +241,7 @@ impl<'s> Simulation<'s> {
             ScenarioPart::Edit(edit) => self.checker.edited(at, edit.fleet, &edit.change),
             ScenarioPart::Clock(clock) => {
                 self.ahead_s.store(clock.ahead_s, Ordering::Relaxed);
-                self.checker.clock_set(at);
+                self.checker.clock_set(at, clock.ahead_s);
             }
             ScenarioPart::Jobs(_)
             | ScenarioPart::Fault(_)

@@ -3,7 +3,9 @@
 mod rehearsal;
 mod render;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use azlin_daemon::preflight::{self, PreflightAdapters};
@@ -48,11 +50,14 @@ pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
             credentials: BTreeMap::new(),
             azure: None,
             ssh_keys: BTreeMap::new(),
+            listen: None,
+            exposed: Vec::new(),
             errors: BTreeMap::new(),
         },
     };
     facts.bad_files = std::mem::take(&mut files.bad);
     facts.errors = errors_of_daemon(&view.directories);
+    facts.exposed = exposed(&view.directories.config_dir, &files);
     let findings = check(&files.fleets, &facts, Timestamp::now());
     let text = match view.output {
         OutputFormat::Table => render::table(&findings, Terminal::stdout()),
@@ -82,6 +87,19 @@ fn errors_of_daemon(directories: &DirectoryArgs) -> BTreeMap<PoolName, Vec<Strin
         (fleet.pool, others.map(|error| error.what).collect())
     };
     status.into_iter().flat_map(|status| status.fleets).map(told).collect()
+}
+
+/// The files with secrets, as far as the configuration names them, that every user of the machine may read.
+fn exposed(config_dir: &Path, files: &ReadableFiles) -> Vec<String> {
+    let github = files.daemon.iter().flat_map(|config| {
+        let all = std::iter::once(&config.github).chain(config.credentials.values());
+        all.filter_map(|github| github.app.as_ref()?.private_key.clone())
+    });
+    let ssh = files.fleets.iter().filter_map(|fleet| fleet.bootstrap.ssh_private_key.clone());
+    let own = ["environment", "credentials"].map(|name| config_dir.join(name));
+    let all: BTreeSet<PathBuf> = github.chain(ssh).chain(own).collect();
+    let is_open = |path: &PathBuf| std::fs::metadata(path).is_ok_and(|found| found.mode() & 0o004 != 0);
+    all.into_iter().filter(is_open).map(|path| path.display().to_string()).collect()
 }
 
 async fn gather(config: &DaemonConfig, files: &ReadableFiles, environment: &ProcessEnvironment) -> Facts {

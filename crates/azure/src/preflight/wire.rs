@@ -196,6 +196,68 @@ pub(crate) struct SubnetJson {
     pub(crate) properties: SubnetProperties,
 }
 
+/// Azure writes a single value in one property and several in another, and leaves the other empty.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct RuleProperties {
+    priority: u32,
+    #[serde(deserialize_with = "or_default")]
+    access: String,
+    #[serde(deserialize_with = "or_default")]
+    direction: String,
+    #[serde(deserialize_with = "or_default")]
+    protocol: String,
+    source_address_prefix: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    source_address_prefixes: Vec<String>,
+    destination_port_range: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    destination_port_ranges: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RuleJson {
+    properties: RuleProperties,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SecurityGroupProperties {
+    #[serde(deserialize_with = "or_default")]
+    security_rules: Vec<RuleJson>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct SecurityGroupJson {
+    location: String,
+    #[serde(default, deserialize_with = "or_default")]
+    properties: SecurityGroupProperties,
+}
+
+impl SecurityGroupJson {
+    pub(crate) fn security_group(self) -> preflight::SecurityGroup {
+        let rules = self.properties.security_rules.into_iter().map(|rule| rule.properties);
+        let inbound = rules.filter(|rule| rule.direction.eq_ignore_ascii_case("Inbound"));
+        let all = |one: Option<String>, several: Vec<String>| one.into_iter().chain(several).collect();
+        let inbound = inbound.map(|rule| preflight::InboundRule {
+            priority: rule.priority,
+            allows: rule.access.eq_ignore_ascii_case("Allow"),
+            sources: all(rule.source_address_prefix, rule.source_address_prefixes),
+            ports: all(rule.destination_port_range, rule.destination_port_ranges),
+            protocol: rule.protocol,
+        });
+        let location = plain_location(&self.location);
+        preflight::SecurityGroup { location, inbound: inbound.collect() }
+    }
+}
+
+/// A resource that another one names.
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Delegation {
@@ -221,6 +283,7 @@ pub(crate) struct SubnetProperties {
     default_outbound_access: Option<bool>,
     #[serde(deserialize_with = "or_default")]
     delegations: Vec<Delegation>,
+    network_security_group: Option<Named>,
 }
 
 impl SubnetProperties {
@@ -235,6 +298,7 @@ impl SubnetProperties {
             route_table: self.route_table.is_some(),
             default_outbound: self.default_outbound_access,
             free_addresses: (!counts.is_empty()).then_some(free),
+            security_group: self.network_security_group.as_ref().map(|group| group.id.clone()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The facts that `check` found, each one once even if several fleets share it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::config::VmConfig;
@@ -9,8 +10,8 @@ use crate::model::{
     Scope, SshError, Vm,
 };
 use crate::ports::preflight::{
-    Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
-    Usage,
+    Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, SecurityGroup, Size, Subnet,
+    Subscription, Usage,
 };
 
 type Found<T> = Result<T, CallError>;
@@ -29,6 +30,10 @@ pub struct Facts {
     /// For each fleet that is bootstrapped over SSH: its key in words, or why it cannot be used. `None` means
     /// that only the service has the key.
     pub ssh_keys: BTreeMap<PoolName, Result<Option<String>, SshError>>,
+    /// Where the daemon's page and metrics are served. `None` means that azlin.toml cannot be used.
+    pub listen: Option<SocketAddr>,
+    /// The files with secrets that every user of the machine may read.
+    pub exposed: Vec<String>,
     /// What keeps each fleet from its work at present, as the running daemon tells it.
     pub errors: BTreeMap<PoolName, Vec<String>>,
 }
@@ -128,8 +133,10 @@ pub struct AzureFacts {
     pub groups: BTreeMap<ResourceGroup, GroupFacts>,
     /// The subnets, by id.
     pub subnets: BTreeMap<String, SubnetFacts>,
-    /// The network security groups, by id.
+    /// The network security groups that fleets name, by id.
     pub security_groups: BTreeMap<String, SecurityGroupFacts>,
+    /// The network security groups of the subnets, by id.
+    pub subnet_groups: BTreeMap<String, Found<SecurityGroup>>,
     /// The locations, by subscription and name.
     pub places: BTreeMap<(String, String), PlaceFacts>,
     /// The images.
@@ -170,8 +177,8 @@ pub struct SubnetFacts {
 /// A network security group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SecurityGroupFacts {
-    /// Its location.
-    pub location: Found<String>,
+    /// The group.
+    pub group: Found<SecurityGroup>,
     /// What is granted on it.
     pub grants: Found<Vec<Grant>>,
 }

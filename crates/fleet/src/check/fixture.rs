@@ -7,8 +7,8 @@ use super::*;
 use crate::fixture::Scene;
 use crate::model::{Architecture, CallErrorKind, Os, PowerState, ProvisioningState, Vm};
 use crate::ports::preflight::{
-    Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
-    TokenKind, Usage,
+    Access, Credential, Grant, ImageFacts, InboundRule, Principal, RateBudget, Repository, SecurityGroup,
+    Size, Subnet, Subscription, TokenKind, Usage,
 };
 
 pub(super) const NOW: &str = "2026-11-25T12:00:00Z";
@@ -16,6 +16,9 @@ pub(super) const SUBNET: &str =
     "/subscriptions/0/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
 pub(super) const SECURITY_GROUP: &str =
     "/subscriptions/0/resourceGroups/net/providers/Microsoft.Network/networkSecurityGroups/n";
+/// The security group that guards the subnet.
+pub(super) const SUBNETS_GROUP: &str =
+    "/subscriptions/0/resourceGroups/net/providers/Microsoft.Network/networkSecurityGroups/guard";
 pub(super) const IDENTITY: &str =
     "/subscriptions/0/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/puller";
 
@@ -51,6 +54,18 @@ fn size(name: &str, vcpus: u32) -> Size {
     }
 }
 
+/// A security group that denies what comes from the virtual network.
+fn apart() -> SecurityGroup {
+    let deny = InboundRule {
+        priority: 4000,
+        allows: false,
+        sources: vec!["VirtualNetwork".to_owned()],
+        ports: vec!["*".to_owned()],
+        protocol: "*".to_owned(),
+    };
+    SecurityGroup { location: "westeurope".to_owned(), inbound: vec![deny] }
+}
+
 pub(super) fn everything() -> Vec<Grant> {
     vec![Grant { actions: vec!["*".to_owned()], not_actions: Vec::new() }]
 }
@@ -62,7 +77,12 @@ pub(super) fn usage(name: &str, used: u64, limit: u64) -> Usage {
 /// The account of that fleet, without problems.
 pub(super) fn account(fleet: &Fleet) -> Facts {
     let scope = ScopeFacts {
-        repository: Some(Ok(Repository { full_name: "o/r".to_owned(), archived: false, disabled: false })),
+        repository: Some(Ok(Repository {
+            full_name: "o/r".to_owned(),
+            archived: false,
+            disabled: false,
+            is_public: false,
+        })),
         runs: Some(Ok(Access::Granted)),
         runners: Ok(Access::Granted),
         administer: Some(Ok(Access::Granted)),
@@ -91,6 +111,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
         route_table: false,
         default_outbound: None,
         free_addresses: Some(200),
+        security_group: Some(SUBNETS_GROUP.to_owned()),
     };
     let place = PlaceFacts {
         sizes: Ok(vec![size("Standard_D4s_v5", 4), size("Standard_D8s_v5", 8)]),
@@ -136,14 +157,20 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
                 .into(),
             security_groups: [(
                 SECURITY_GROUP.to_owned(),
-                SecurityGroupFacts { location: Ok("westeurope".to_owned()), grants: Ok(everything()) },
+                SecurityGroupFacts {
+                    group: Ok(SecurityGroup { location: "westeurope".to_owned(), inbound: Vec::new() }),
+                    grants: Ok(everything()),
+                },
             )]
             .into(),
+            subnet_groups: [(SUBNETS_GROUP.to_owned(), Ok(apart()))].into(),
             places: [(place_key(&fleet.vm), place)].into(),
             images: [(image_key(&fleet.vm), Ok(image))].into(),
             identities: [(IDENTITY.to_owned(), Ok(everything()))].into(),
         })),
         ssh_keys: [(fleet.name.clone(), Ok(Some("ssh-ed25519, from /key".to_owned())))].into(),
+        listen: Some(([127, 0, 0, 1], 9469).into()),
+        exposed: Vec::new(),
         errors: BTreeMap::new(),
     }
 }

@@ -3,7 +3,7 @@
 use super::azure::granted;
 use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
 use super::permissions::{ON_IDENTITY, ON_SECURITY_GROUP, ON_SUBNET};
-use super::{About, Finding, Notes, State, disks, sizes};
+use super::{About, Finding, Notes, State, disks, risks, sizes};
 use crate::config::{Fleet, Method, defaults_in_words};
 use crate::model::{Architecture, CallError, CallErrorKind, Image, Scope};
 use crate::ports::preflight::{ImageFacts, Subnet};
@@ -22,6 +22,7 @@ pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
         return notes.list;
     }
     runners(&mut notes, fleet);
+    risks::check(&mut notes, fleet, facts);
     if let Some(azure) = facts.signed_in_azure() {
         at_azure(&mut notes, fleet, azure);
     }
@@ -184,7 +185,7 @@ fn security_group(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
     let Some(id) = &fleet.vm.nsg_id else { return };
     let Some(found) = facts.security_groups.get(id) else { return };
     let (what, wanted) = ("security group", &fleet.vm.location);
-    match &found.location {
+    match found.group.as_ref().map(|group| &group.location) {
         Ok(location) if location == wanted => notes.ok(what, "is there"),
         Ok(other) => {
             let found = format!("it is in {other}, and the fleet's VMs are in {wanted}");

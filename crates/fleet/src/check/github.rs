@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::carried::carried;
 use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts, SignInError};
-use super::{About, Finding, Notes, State, runner_group};
+use super::{About, Finding, Notes, State, risks, runner_group};
 use crate::config::Fleet;
 use crate::model::{
     CallError, CallErrorKind, CredentialName, PoolName, RepoPattern, RepoSlug, Scope, counted, rounded,
@@ -54,7 +54,16 @@ fn one(notes: &mut Notes, fleets: &[Fleet], found: &Result<GitHubFacts, SignInEr
 
 fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Timestamp) {
     match &facts.credential {
-        Ok(found) => credential(notes, found, now),
+        Ok(found) => {
+            credential(notes, found, now);
+            let scopes = found.scopes.as_deref().filter(|_| is_scoped(found.kind)).unwrap_or_default();
+            let more = risks::superfluous(scopes, fleets);
+            if !more.is_empty() {
+                let found = format!("who has the token can do more than azlin needs: {}", more.join(", "));
+                let cure = "make a token without these, or sign in as a GitHub App";
+                notes.warning("risk: scopes", found, cure);
+            }
+        }
         Err(error) if error.kind == CallErrorKind::NotPermitted => {
             notes.failed(State::Problem, "credential", error);
             notes.unknown("permissions", "not tried with a token that is refused");

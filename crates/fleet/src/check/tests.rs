@@ -196,6 +196,8 @@ fn without_a_fleet_there_is_a_warning_unless_its_file_is_bad() {
         credentials: BTreeMap::new(),
         azure: None,
         ssh_keys: BTreeMap::new(),
+        listen: None,
+        exposed: Vec::new(),
         errors: BTreeMap::new(),
     };
     assert!(tell(&none).contains("there is none"), "{}", tell(&none));

@@ -282,7 +282,11 @@ mod tests {
             (ProvisionOutcome::LeftAlone(text()), "left_alone", None),
             (ProvisionOutcome::Failed(Failure::later("why")), "failed", Some("why")),
             (
-                ProvisionOutcome::Bootstrap(BootstrapOutcome::Installed { runner_id: RunnerId(1), host_key: text(), took }),
+                ProvisionOutcome::Bootstrap(BootstrapOutcome::Installed {
+                    runner_id: RunnerId(1),
+                    host_key: text(),
+                    took,
+                }),
                 "installed",
                 None,
             ),

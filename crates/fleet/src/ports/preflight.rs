@@ -71,6 +71,8 @@ pub struct Repository {
     pub archived: bool,
     /// Whether GitHub has disabled it.
     pub disabled: bool,
+    /// Whether everybody may read it, and so may fork it.
+    pub is_public: bool,
 }
 
 /// What `check` asks GitHub.
@@ -226,6 +228,32 @@ pub struct Subnet {
     pub default_outbound: Option<bool>,
     /// Addresses that could still be given, where it is told.
     pub free_addresses: Option<u64>,
+    /// The id of the network security group that guards it.
+    pub security_group: Option<String>,
+}
+
+/// A network security group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecurityGroup {
+    /// Where it is, as `westeurope`.
+    pub location: String,
+    /// Its own rules for what comes in, without those that Azure adds to every group.
+    pub inbound: Vec<InboundRule>,
+}
+
+/// A rule for what comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundRule {
+    /// The rule with the least number is the first.
+    pub priority: u32,
+    /// Whether it allows, and does not deny.
+    pub allows: bool,
+    /// Where from: addresses, ranges, `*`, or names of Azure's such as `VirtualNetwork`.
+    pub sources: Vec<String>,
+    /// The ports that it is for: numbers, ranges, or `*`.
+    pub ports: Vec<String>,
+    /// The protocol: `Tcp`, `Udp`, `*`.
+    pub protocol: String,
 }
 
 /// What `check` asks Azure.
@@ -260,8 +288,8 @@ pub trait AzurePreflight: Send + Sync {
         image: &Image,
     ) -> Result<ImageFacts, CallError>;
 
-    /// Where a network security group is, as `westeurope`, by its id.
-    async fn security_group(&self, nsg_id: &str) -> Result<String, CallError>;
+    /// A network security group, by its id.
+    async fn security_group(&self, nsg_id: &str) -> Result<SecurityGroup, CallError>;
 
     /// A subnet, by its id.
     async fn subnet(&self, subnet_id: &str) -> Result<Subnet, CallError>;

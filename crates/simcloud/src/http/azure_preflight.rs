@@ -91,11 +91,19 @@ fn group(world: &World, name: &str) -> SimResponse {
 }
 
 fn security_group(world: &World, request: &SimRequest, name: &str) -> SimResponse {
-    if !world.account.has(&request.path) {
+    let Some(group) = world.security_group(&request.path) else {
         return error(404, "ResourceNotFound", &format!("The Resource '{name}' was not found."));
-    }
+    };
+    let rules = group.inbound.iter().map(|rule| {
+        json!({"name": "deny-network", "properties": {
+            "priority": rule.priority, "access": if rule.allows { "Allow" } else { "Deny" }, "direction": "Inbound",
+            "protocol": rule.protocol, "sourceAddressPrefix": rule.sources.first(), "sourceAddressPrefixes": [],
+            "destinationPortRange": rule.ports.first(), "destinationPortRanges": [],
+        }})
+    });
+    let properties = json!({"securityRules": rules.collect::<Value>(), "defaultSecurityRules": []});
     let body =
-        json!({"id": request.path, "name": name, "location": world.account.location, "properties": {}});
+        json!({"id": request.path, "name": name, "location": group.location, "properties": properties});
     SimResponse::json(200, &body)
 }
 
@@ -239,6 +247,9 @@ fn subnet(world: &World, request: &SimRequest) -> SimResponse {
     });
     if found.nat_gateway {
         properties["natGateway"] = json!({"id": format!("{}/nat", request.path)});
+    }
+    if let Some(guard) = &found.security_group {
+        properties["networkSecurityGroup"] = json!({"id": guard});
     }
     if found.route_table {
         properties["routeTable"] = json!({"id": format!("{}/routes", request.path)});

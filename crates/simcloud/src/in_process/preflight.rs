@@ -6,7 +6,7 @@ use azlin_fleet::model::{
 };
 use azlin_fleet::ports::preflight::{
     Access, AzurePreflight, Credential, GitHubPreflight, Grant, ImageFacts, Principal, RateBudget,
-    Repository, Size, Subnet, Subscription, TokenKind, Usage,
+    Repository, SecurityGroup, Size, Subnet, Subscription, TokenKind, Usage,
 };
 use serde_json::Value;
 
@@ -110,7 +110,8 @@ impl GitHubPreflight for InProcess {
             let known = world.state.github.repos.get(&repo.as_str().to_ascii_lowercase());
             let (full_name, _) = known.ok_or_else(|| not_there(&path))?;
             let archived = world.account.archived.iter().any(|one| one.eq_ignore_ascii_case(full_name));
-            Ok(Repository { full_name: full_name.clone(), archived, disabled: false })
+            let is_public = world.account.is_public(full_name);
+            Ok(Repository { full_name: full_name.clone(), archived, disabled: false, is_public })
         })
         .await
     }
@@ -207,10 +208,9 @@ impl AzurePreflight for InProcess {
         self.look(&image.to_string(), action, |world| world.image(image)).await
     }
 
-    async fn security_group(&self, nsg_id: &str) -> Result<String, CallError> {
+    async fn security_group(&self, nsg_id: &str) -> Result<SecurityGroup, CallError> {
         let action = "Microsoft.Network/networkSecurityGroups/read";
-        self.look(nsg_id, action, |world| world.account.has(nsg_id).then(|| world.account.location.clone()))
-            .await
+        self.look(nsg_id, action, |world| world.security_group(nsg_id)).await
     }
 
     async fn subnet(&self, subnet_id: &str) -> Result<Subnet, CallError> {

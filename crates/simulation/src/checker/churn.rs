@@ -41,9 +41,8 @@ impl CheckerState {
             let entry = vm.runner.and_then(|id| world.state.github.runners.get(&id));
             entry.is_some_and(SimRunner::is_busy)
         };
-        let is_asked = |vm: &SimVm| {
-            self.deleted.contains(&vm.name) || self.asked.contains_key(&vm.name) && !is_busy(vm)
-        };
+        let is_asked =
+            |vm: &SimVm| self.deleted.contains(&vm.name) || self.asked.contains_key(&vm.name) && !is_busy(vm);
         let others =
             self.vms(world, number).filter(|vm| vm.name != name && works(world, vm) && !is_asked(vm));
         let (others, wanted) = (others.count(), plan.at_rest() as usize);

@@ -62,14 +62,14 @@ impl CheckerState {
     fn cools_down(&self, world: &World, number: usize) -> bool {
         let posted = self.board.read();
         let status = posted.fleets.values().find(|status| status.pool.as_str() == self.fleets[number].name);
-        status.is_none_or(|status| {
-            status.last_scaling.is_some_and(|last| world.now().duration_since(last) < COOLDOWN)
-        })
+        let now = world.now() + self.clock_ahead;
+        status
+            .is_none_or(|status| status.last_scaling.is_some_and(|last| now.duration_since(last) < COOLDOWN))
     }
 }
 
 /// Whether half of GitHub's limit is left, and looks cost little: then an event need not wait.
 fn has_budget(world: &World) -> bool {
-    let runs: usize = world.state.github.active.values().map(|runs| runs.len()).sum();
+    let runs: usize = world.state.github.active.values().map(std::collections::BTreeSet::len).sum();
     runs <= FEW_RUNS && world.budget().is_none_or(|budget| budget.remaining > budget.limit / 2)
 }

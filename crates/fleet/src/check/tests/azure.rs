@@ -243,7 +243,9 @@ fn azure() {
     for (at, (change, expected)) in rows.iter().enumerate() {
         let mut facts = account(&fleet);
         change(facts.azure.as_mut().expect("known").as_mut().expect("signed in"));
-        assert_eq!(told(std::slice::from_ref(&fleet), &facts), *expected, "row {at}");
+        let mut found = told(std::slice::from_ref(&fleet), &facts);
+        found.retain(|found| found != "Warning risk: identity: every job can sign in to Azure as puller");
+        assert_eq!(found, *expected, "row {at}");
     }
 }
 
@@ -375,11 +377,13 @@ fn a_security_group_is_there_in_the_region_and_may_be_joined() {
             ],
         ),
         (
-            |facts| facts.location = Ok("northeurope".to_owned()),
+            |facts| {
+                facts.group.as_mut().expect("readable").location = "northeurope".to_owned();
+            },
             &["Problem security group: it is in northeurope, and the fleet's VMs are in westeurope"],
         ),
         (
-            |facts| facts.location = failed(CallErrorKind::NotPermitted),
+            |facts| facts.group = failed(CallErrorKind::NotPermitted),
             &["Unknown security group: GET /x: 500 \"said\""],
         ),
     ] {
@@ -392,7 +396,7 @@ fn a_security_group_is_there_in_the_region_and_may_be_joined() {
     let fleet = fleet("repo = \"o/r\"", &format!("nsg_id = \"{SECURITY_GROUP}\""));
     let mut facts = account(&fleet);
     let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
-    azure.security_groups.get_mut(SECURITY_GROUP).expect("one").location = failed(CallErrorKind::NotFound);
+    azure.security_groups.get_mut(SECURITY_GROUP).expect("one").group = failed(CallErrorKind::NotFound);
     assert_eq!(told(&[fleet], &facts), [format!("Problem security group: {SECURITY_GROUP} is not there")]);
 }
 

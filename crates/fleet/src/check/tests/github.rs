@@ -215,7 +215,14 @@ fn what_a_runner_group_leaves_out() {
     for (group, of_account, expected) in [
         (all.clone(), Ok(vec![]), vec![]),
         (all.clone(), Ok(vec!["o/web-2", "o/far"]), vec![public("o/web-2")]),
-        (RunnerGroup { allows_public: true, ..all.clone() }, Ok(vec!["o/app"]), vec![]),
+        (
+            RunnerGroup { allows_public: true, ..all.clone() },
+            Ok(vec!["o/app"]),
+            vec![
+                "Warning risk: public repository: o/app: a pull request from a stranger's fork may run code on these VMs"
+                    .to_owned(),
+            ],
+        ),
         (selected(&["o/app", "o/web-1"]), Ok(vec!["o/app"]), vec![public("o/app"), other("o/web-2")]),
         (
             all.clone(),
