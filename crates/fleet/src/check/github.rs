@@ -57,7 +57,7 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
         Ok(found) => {
             credential(notes, found, now);
             let scopes = found.scopes.as_deref().filter(|_| is_scoped(found.kind)).unwrap_or_default();
-            let more = risks::superfluous(scopes, fleets);
+            let more = risks::superfluous(scopes);
             if !more.is_empty() {
                 let found = format!("who has the token can do more than azlin needs: {}", more.join(", "));
                 let cure = "make a token without these, or sign in as a GitHub App";
