@@ -2,6 +2,8 @@
 //! checksums. The same sources and the same toolchain make the same bytes, in any directory and at any time.
 
 mod archive;
+mod notices;
+mod signature;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,7 @@ pub fn dist() -> Result<(), String> {
     let tarball =
         archive::tarball(&staging(), &folder, &format!("azlin-{VERSION}-{}", platform()), epoch()?)?;
     let sums = archive::checksums(&folder, &[deb, sbom, tarball])?;
+    signature::sign(&sums)?;
     say(&std::fs::read_to_string(&sums).map_err(file_error(&sums))?);
     say(&format!("in {}\n", folder.display()));
     Ok(())
@@ -91,12 +94,21 @@ fn prepare(program: &Path) -> Result<(), String> {
         std::fs::write(&file, script.stdout).map_err(file_error(&file))?;
     }
     archive::copy(program, &staging.join("bin/azlin"))?;
-    let files =
-        ["LICENSE", "README.md", "CHANGELOG.md", "config/azlin.toml", "config/fleets/ci-workers.toml"];
+    let files = [
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "config/azlin.toml",
+        "config/fleets/ci-workers.toml",
+    ];
     let units = ["systemd/azlin-github-runner.service", "systemd/override.conf.example"];
-    for file in files.iter().chain(&units) {
+    let network = ["config/network/runners.bicep", "config/network/runners.tf"];
+    for file in files.iter().chain(&units).chain(&network) {
         archive::copy(&root().join(file), &staging.join(file))?;
     }
+    let file = staging.join("THIRD-PARTY-NOTICES.txt");
+    std::fs::write(&file, notices::notices(platform())?).map_err(file_error(&file))?;
     archive::copy(&root().join("docs/how-to/install.md"), &staging.join("INSTALL.md"))
 }
 

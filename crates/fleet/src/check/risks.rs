@@ -123,7 +123,7 @@ fn network(notes: &mut Notes, fleet: &Fleet, azure: &AzureFacts) {
     }
     if !groups.into_iter().any(keeps_apart) {
         let found = "a job can reach the other runners and all that the virtual network lets in";
-        let cure = "make the security group of examples/network and name it as nsg_id: it denies what comes from the network";
+        let cure = "make the security group of config/network and name it as nsg_id: it denies what comes from the network";
         notes.warning("risk: reach", found, cure);
     }
 }
