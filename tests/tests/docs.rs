@@ -78,3 +78,37 @@ fn every_source_that_the_maps_name_exists() {
     assert!(checked > 50, "only {checked} sources were found");
     assert!(broken.is_empty(), "{broken:#?}");
 }
+
+/// The rules of a security group in a file, as name, priority, direction and access, in any order.
+fn rules(text: &str) -> Vec<[String; 4]> {
+    let value = |line: &str, key: &str| {
+        let (name, value) = line.split_once([':', '='])?;
+        (name.trim() == key).then(|| value.trim().trim_matches(['\'', '"']).to_owned())
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let after = |from: usize, key: &str| lines[from..].iter().find_map(|line| value(line, key));
+    let priorities = (0..lines.len()).filter(|at| value(lines[*at], "priority").is_some());
+    let mut rules: Vec<[String; 4]> = priorities
+        .map(|at| {
+            let name = lines[..at].iter().rev().find_map(|line| value(line, "name")).unwrap();
+            [
+                name,
+                after(at, "priority").unwrap(),
+                after(at, "direction").unwrap(),
+                after(at, "access").unwrap(),
+            ]
+        })
+        .collect();
+    rules.sort();
+    rules
+}
+
+#[test]
+fn bicep_and_terraform_make_the_same_security_group() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/network");
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let bicep = rules(&read("runners.bicep"));
+    assert_eq!(bicep, rules(&read("runners.tf")));
+    let closes = bicep.iter().filter(|[_, priority, _, access]| priority == "4000" && access == "Deny");
+    assert_eq!((bicep.len(), closes.count()), (4, 2), "{bicep:#?}");
+}
