@@ -171,7 +171,7 @@ impl Arm {
     }
 
     async fn try_once(&self, call: &ArmCall, token: &Secret) -> Result<HttpReply, How> {
-        let _turn = self.client.turn().await;
+        let _turn = self.client.turn(&call.method).await;
         let request = HttpRequest {
             headers: call.headers.clone(),
             bearer: Some(token.secret()),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Method;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -12,6 +13,13 @@ use crate::retry::RequestEffect;
 use crate::traffic::Traffic;
 use crate::transport::{HttpReply, HttpRequest, HttpTransport, NoReply};
 
+/// A place among the requests that may run at once, until this is dropped.
+#[derive(Debug)]
+pub struct RequestTurn<'c> {
+    _change: Option<SemaphorePermit<'c>>,
+    _place: SemaphorePermit<'c>,
+}
+
 /// Sends the requests of one API.
 #[derive(Debug)]
 pub struct ApiClient {
@@ -20,6 +28,9 @@ pub struct ApiClient {
     transport: Arc<HttpTransport>,
     /// A request waits here while too many others are in flight. A long poll holds its place until it ends.
     at_once: Semaphore,
+    /// The same for requests that change something: a quarter of the places is left to reads. Otherwise a list would wait
+    /// for a thousand VMs that are asked for.
+    changes_at_once: Semaphore,
     first_pause: Duration,
     /// What was sent and received.
     pub traffic: Traffic,
@@ -34,8 +45,9 @@ impl ApiClient {
         at_once: usize,
         first_pause: Duration,
     ) -> Self {
+        let changes_at_once = Semaphore::new((at_once * 3 / 4).max(1));
         let at_once = Semaphore::new(at_once);
-        ApiClient { name, transport, at_once, first_pause, traffic: Traffic::default() }
+        ApiClient { name, transport, at_once, changes_at_once, first_pause, traffic: Traffic::default() }
     }
 
     /// The transport, for requests that belong to no API's limits.
@@ -54,13 +66,17 @@ impl ApiClient {
     /// # Errors
     /// When no whole answer came.
     pub async fn send(&self, request: HttpRequest<'_>) -> Result<HttpReply, NoReply> {
-        let _turn = self.turn().await;
+        let _turn = self.turn(&request.method).await;
         self.send_in_turn(request).await
     }
 
-    /// Waits for a place among the requests that may run at once. The place is free again once the result is dropped.
-    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.at_once.acquire().await.ok()
+    /// Waits for a place among the requests that may run at once.
+    pub async fn turn(&self, method: &Method) -> Option<RequestTurn<'_>> {
+        let _change = match *method {
+            Method::GET | Method::HEAD => None,
+            _ => Some(self.changes_at_once.acquire().await.ok()?),
+        };
+        Some(RequestTurn { _change, _place: self.at_once.acquire().await.ok()? })
     }
 
     /// Sends a request once, for a caller that holds a [turn](Self::turn): what ends soon, such as a token, is made
@@ -86,5 +102,26 @@ impl ApiClient {
             }
         }
         reply
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::HttpSettings;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_of_changes_leaves_places_to_reads() {
+        let transport = HttpTransport::new(HttpSettings::new(Duration::from_secs(1), 1024));
+        let client = ApiClient::new("x", Arc::new(transport), 8, Duration::from_secs(1));
+        let mut held = Vec::new();
+        let mut all = Vec::new();
+        for method in [&Method::POST, &Method::GET] {
+            while let Ok(turn) = tokio::time::timeout(Duration::from_secs(1), client.turn(method)).await {
+                held.push(turn);
+            }
+            all.push(held.len());
+        }
+        assert_eq!(all, [6, 8]);
     }
 }

@@ -121,6 +121,10 @@ impl RunnerView<'_> {
         match self.operation {
             Some(Operation::Provision { .. } | Operation::Install) => return Some(self.in_the_making()),
             Some(Operation::Destroy) => return Some(Phase::Destroyed),
+            // Azure has said that there is no such VM: the entry takes no room from the next one.
+            None if self.known.is_gone && self.vm.is_none() && self.entry.is_some_and(|entry| entry.busy) => {
+                return Some(broken(BrokenReason::BusyWithoutVm));
+            }
             None if is_going || self.is_being_removed() => {
                 let may_be_there = self.vm.is_some() || self.entry.is_some() || self.may_not_show_yet();
                 return may_be_there.then_some(Phase::Destroyed);

@@ -49,6 +49,19 @@ fn a_fleet_full_of_vms_that_cannot_be_removed_says_so() {
 }
 
 #[test]
+fn an_entry_whose_vm_azure_no_longer_has_takes_no_room() {
+    let plan = |is_gone: bool| {
+        let scene = Scene::new("max_runners = 1\njobs_per_runner = 1\nscale_up_threshold = 0").pending(1, 90);
+        let scene = scene.entry(1, 900, Busy).remember(1, 900, |known| {
+            (known.vm_seen, known.removal_asked, known.is_gone) = (true, Some(at(NOW - 10)), is_gone);
+        });
+        scene.brief()
+    };
+    assert_eq!(plan(false), "", "a list that lags may still show the VM");
+    assert_eq!(plan(true), "-1 +");
+}
+
+#[test]
 fn how_a_removal_went_is_remembered_until_it_gets_on() {
     let name = stopped("").name(1, 9000);
     let scene = stopped("");
