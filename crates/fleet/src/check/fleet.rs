@@ -1,12 +1,12 @@
 //! The checks of one fleet: image, sizes and quotas, network, SSH key.
 
 use super::azure::granted;
-use super::facts::{AzureFacts, Facts, SubnetFacts, image_key};
+use super::facts::{AzureFacts, Facts, SubnetFacts, image_key, place_key};
 use super::permissions::{ON_IDENTITY, ON_SECURITY_GROUP, ON_SUBNET};
 use super::{About, Finding, Notes, State, disks, risks, sizes};
 use crate::config::{Fleet, Method, defaults_in_words};
 use crate::model::{Architecture, CallError, CallErrorKind, Image, Scope};
-use crate::ports::preflight::{ImageFacts, Subnet};
+use crate::ports::preflight::{ImageFacts, Size, Subnet};
 
 pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
     let mut notes = Notes::new(About::Fleet(fleet.name.clone()));
@@ -94,6 +94,9 @@ fn in_region(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
         image(notes, fleet, found);
     }
     let image = found_image.and_then(|found| found.as_ref().ok());
+    if let Some(image) = image {
+        trusted_launch(notes, fleet, image, facts);
+    }
     disks::check(notes, fleet, image);
     sizes::check(notes, fleet, facts, image);
     if let Some(found) = facts.subnets.get(&fleet.vm.subnet_id) {
@@ -103,6 +106,17 @@ fn in_region(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
     if fleet.vm.public_ip && !fleet.vm.zones.is_empty() {
         let found = "Azure refuses a VM in a zone whose address has other zones, and azlin cannot see whether this region does";
         notes.warning("zones and public_ip", found, "azlin github-runner check --try tries it");
+    }
+}
+
+/// Says where trusted launch could be had and is off: the daemon reads no image, so it cannot decide that by itself.
+fn trusted_launch(notes: &mut Notes, fleet: &Fleet, image: &ImageFacts, facts: &AzureFacts) {
+    let vm = &fleet.vm;
+    let sizes = facts.places.get(&place_key(vm)).and_then(|place| place.sizes.as_ref().ok());
+    let lacks_it = |size: &Size| size.trusted_launch == Some(false) && vm.sizes.contains(&size.name);
+    let is_lacking = sizes.is_some_and(|sizes| sizes.iter().any(lacks_it));
+    if !vm.trusted_launch && image.generation.as_deref() == Some("V2") && !is_lacking {
+        notes.ok("trusted launch", "off; image and sizes have it: trusted_launch = true turns it on");
     }
 }
 
