@@ -114,7 +114,8 @@ fn a_second_daemon_on_the_same_fleets_is_refused() {
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 2));
     let once = cloud.command(&["run", "--once"]).output().unwrap();
     let said = String::from_utf8_lossy(&once.stderr);
-    assert!(said.contains("is locked, most likely by another azlin github-runner run"), "{said}");
+    let holder = format!("is locked by process {} (", daemon.id());
+    assert!(said.contains(&holder) && said.contains("github-runner run), most likely another"), "{said}");
     assert_eq!(once.status.code(), Some(1));
     let plan = cloud.command(&["plan"]).output().unwrap();
     assert_eq!(plan.status.code(), Some(0), "who only looks is welcome");

@@ -93,7 +93,11 @@ fn prepare(program: &Path) -> Result<(), String> {
     archive::copy(program, &staging.join("bin/azlin"))?;
     let files =
         ["LICENSE", "README.md", "CHANGELOG.md", "config/azlin.toml", "config/fleets/ci-workers.toml"];
-    let units = ["systemd/azlin-github-runner.service", "systemd/override.conf.example"];
+    let units = [
+        "systemd/azlin-github-runner.service",
+        "systemd/azlin-github-runner.socket",
+        "systemd/override.conf.example",
+    ];
     for file in files.iter().chain(&units) {
         archive::copy(&root().join(file), &staging.join(file))?;
     }
