@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use azlin_simcloud::Workload;
-use azlin_tests::{SOON, soon};
 use azlin_tests::binary::{Cloud, DaemonProcess};
 use azlin_tests::deliveries::{SECRET, ask, deliver, get, signature, start};
+use azlin_tests::{SOON, soon};
 
 /// The most that is read of a body.
 const MOST_BODY: usize = 128 * 1024;
@@ -76,7 +76,12 @@ fn nothing_is_read_of_a_body_without_a_signature_or_of_one_too_large() {
     let chunk = [format!("{:x}\r\n", 60_000).as_bytes(), &[b'a'; 60_000], b"\r\n"].concat();
     let (status, _) = answer(sent(address, &[chunked.as_bytes(), &chunk, &chunk, &chunk].concat()));
     assert_eq!(status, 413, "what is not announced is counted");
-    assert_eq!(deliver(address, "ping", &" ".repeat(MOST_BODY), Some(&signature(SECRET, &" ".repeat(MOST_BODY)))).unwrap().0, 200);
+    assert_eq!(
+        deliver(address, "ping", &" ".repeat(MOST_BODY), Some(&signature(SECRET, &" ".repeat(MOST_BODY))))
+            .unwrap()
+            .0,
+        200
+    );
     let metrics = || get(address, "/metrics").unwrap().1;
     for line in [
         "azlin_connections_total{door=\"arrival\",outcome=\"unsigned\"} 5",
@@ -92,7 +97,8 @@ fn nothing_is_read_of_a_body_without_a_signature_or_of_one_too_large() {
 fn a_body_has_five_seconds_and_a_head_too() {
     let (_cloud, address, _daemon) = daemon();
     let begun = head(&format!("{}content-length: 100\r\n", forged()));
-    let (body, silent) = (sent(address, format!("{begun}abc").as_bytes()), sent(address, b"GET / HTTP/1.1\r\n"));
+    let (body, silent) =
+        (sent(address, format!("{begun}abc").as_bytes()), sent(address, b"GET / HTTP/1.1\r\n"));
     let (status, took) = answer(body);
     assert!(status == 408 && took < Duration::from_secs(8), "{status} after {took:?}");
     let (_, took) = answer(silent);
@@ -124,14 +130,14 @@ fn crowds_that_wait_keep_out_neither_github_nor_operators_and_cost_little() {
     let mut crowd: Vec<TcpStream> = (0..600).map(|_| sent(address, b"")).collect();
     crowd.extend((0..256).map(|_| sent(address, body.as_bytes())));
     crowd.extend((0..300).map(|_| sent(address, head("x-padding: ").as_bytes())));
-    let soon = Duration::from_secs(1);
+    let at_once = Duration::from_secs(1);
     for _ in 0..3 {
         let began = Instant::now();
         assert_eq!(deliver(address, "ping", "{}", Some(&signature(SECRET, "{}"))).unwrap().0, 200);
-        assert!(began.elapsed() < soon, "a delivery took {:?}", began.elapsed());
+        assert!(began.elapsed() < at_once, "a delivery took {:?}", began.elapsed());
         let began = Instant::now();
         assert_eq!(get(address, "/healthz").unwrap().0, 200);
-        assert!(began.elapsed() < soon, "operators waited for {:?}", began.elapsed());
+        assert!(began.elapsed() < at_once, "operators waited for {:?}", began.elapsed());
     }
     let grown = daemon.resident_kib().saturating_sub(before);
     println!("{before} KiB, and {grown} more");
@@ -139,7 +145,8 @@ fn crowds_that_wait_keep_out_neither_github_nor_operators_and_cost_little() {
     let metrics = || get(address, "/metrics").unwrap().1;
     assert!(soon(|| has_line(&metrics(), "azlin_daemon_errors{kind=\"crowded\"} 2.0")), "{}", metrics());
     let status: serde_json::Value = serde_json::from_str(&get(address, "/api/status").unwrap().1).unwrap();
-    let doors: Vec<&str> = status["errors"].as_array().unwrap().iter().map(|error| error["of"].as_str().unwrap()).collect();
+    let doors: Vec<&str> =
+        status["errors"].as_array().unwrap().iter().map(|error| error["of"].as_str().unwrap()).collect();
     assert_eq!(doors, ["arrival", "webhook"]);
     let told = cloud.command(&["status"]).output().unwrap();
     let told = String::from_utf8(told.stdout).unwrap();
@@ -147,6 +154,8 @@ fn crowds_that_wait_keep_out_neither_github_nor_operators_and_cost_little() {
     drop(crowd);
     let warnings = cloud.logged().matches("than there are places").count();
     assert_eq!(warnings, 2, "one for each door: {}", cloud.logged());
-    let evicted = metrics().lines().any(|line| line.starts_with("azlin_connections_total{door=\"webhook\",outcome=\"evicted\"}"));
+    let evicted = metrics()
+        .lines()
+        .any(|line| line.starts_with("azlin_connections_total{door=\"webhook\",outcome=\"evicted\"}"));
     assert!(evicted, "{}", metrics());
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use azlin_simcloud::Workload;
-use azlin_tests::soon;
 use azlin_tests::binary::{Cloud, VM};
+use azlin_tests::soon;
 
 /// Another user, who locks this for as long as this lives; `None` where this test may not become another user.
 struct OtherUser(Child);
@@ -32,7 +32,10 @@ impl OtherUser {
 
     /// Locks a file or directory; returns once the lock is held, or `None` if that is not permitted.
     fn locks(path: &Path) -> Option<Self> {
-        let mut command = OtherUser::shell("exec flock --exclusive --nonblock \"$1\" sh -c 'echo held; exec sleep 600'", path);
+        let mut command = OtherUser::shell(
+            "exec flock --exclusive --nonblock \"$1\" sh -c 'echo held; exec sleep 600'",
+            path,
+        );
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut told = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut told).unwrap();
@@ -79,7 +82,8 @@ fn a_user_who_locks_what_he_can_read_stops_no_daemon_and_no_operator() {
     let said = || String::from_utf8(cloud.command(&["status"]).output().unwrap().stdout).unwrap();
     assert!(soon(|| said().starts_with("daemon ")), "{}{}", said(), cloud.logged());
     let lock = std::fs::read_dir(cloud.runtime_dir()).unwrap().map(|entry| entry.unwrap().path());
-    let lock = lock.into_iter().find(|path| path.extension().is_some_and(|end| end == "lock")).expect("a lock");
+    let lock =
+        lock.into_iter().find(|path| path.extension().is_some_and(|end| end == "lock")).expect("a lock");
     assert_eq!(lock.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert!(OtherUser::locks(&lock).is_none(), "the daemon's own lock cannot be opened");
     drop(daemon);

@@ -42,7 +42,10 @@ impl Presence {
             Err(_) => lock_file::holder(&path).map_or(Presence::Absent, |_| Presence::Running),
         });
         let all: Vec<Presence> = each.collect();
-        [Presence::Running, Presence::Unknown].into_iter().find(|one| all.contains(one)).unwrap_or(Presence::Absent)
+        [Presence::Running, Presence::Unknown]
+            .into_iter()
+            .find(|one| all.contains(one))
+            .unwrap_or(Presence::Absent)
     }
 }
 
@@ -67,8 +70,8 @@ pub fn holder_in_words(holder: Option<&LockHolder>) -> String {
 pub struct InstanceLock {
     place: LockPlace,
     runtime_dir: Option<PathBuf>,
-    /// `None` where no runtime directory can be written to.
-    _file: Option<File>,
+    /// The file that is locked; `None` where no runtime directory can be written to.
+    opened: Option<(PathBuf, File)>,
 }
 
 /// The configuration directory that a lock is about.
@@ -94,7 +97,11 @@ impl LockPlace {
         let hash: String = hash.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         let usual = crate::runtime_dirs(None);
         let named = runtime_dir.map(Path::to_owned).filter(|named| !usual.contains(named));
-        named.into_iter().chain(usual).map(|directory| directory.join(format!("daemon-{hash}.lock"))).collect()
+        named
+            .into_iter()
+            .chain(usual)
+            .map(|directory| directory.join(format!("daemon-{hash}.lock")))
+            .collect()
     }
 }
 
@@ -104,25 +111,53 @@ impl InstanceLock {
     /// # Errors
     /// When the directory cannot be found, or another process holds the lock.
     pub async fn acquire(config_dir: &Path, runtime_dir: Option<&Path>) -> Result<Self, LockError> {
-        let start = Instant::now();
+        let (unlocked, start) = (InstanceLock::open(config_dir, runtime_dir)?, Instant::now());
         loop {
-            match InstanceLock::acquire_now(config_dir, runtime_dir) {
-                Err(LockError::AlreadyRunning(_)) if start.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
-                ended => return ended,
+            match unlocked.try_lock() {
+                Err(LockError::AlreadyRunning(_)) if start.elapsed() < PATIENCE => {
+                    tokio::time::sleep(RETRY).await
+                }
+                ended => return ended.map(|()| unlocked),
             }
         }
     }
 
     /// As `acquire`, without a wait.
     pub(crate) fn acquire_now(config_dir: &Path, runtime_dir: Option<&Path>) -> Result<Self, LockError> {
+        let unlocked = InstanceLock::open(config_dir, runtime_dir)?;
+        unlocked.try_lock().map(|()| unlocked)
+    }
+
+    fn open(config_dir: &Path, runtime_dir: Option<&Path>) -> Result<Self, LockError> {
         let place = LockPlace::of(config_dir).map_err(LockError::Unreadable)?;
-        let file = lock_first(&place.files(runtime_dir))?;
-        if file.is_none() {
+        let opened = place.files(runtime_dir).into_iter().find_map(|path| {
+            let directory = path.parent().unwrap_or(Path::new("/"));
+            let file = std::fs::create_dir_all(directory).and_then(|()| lock_file::open(&path)).ok()?;
+            Some((path, file))
+        });
+        if opened.is_none() {
             tracing::warn!(
                 "no runtime directory can be written to, so nothing keeps a second daemon from these fleets; --runtime-dir names one"
             );
         }
-        Ok(InstanceLock { place, runtime_dir: runtime_dir.map(Path::to_owned), _file: file })
+        Ok(InstanceLock { place, runtime_dir: runtime_dir.map(Path::to_owned), opened })
+    }
+
+    fn try_lock(&self) -> Result<(), LockError> {
+        // Another daemon may have been given another runtime directory.
+        for path in self.place.files(self.runtime_dir.as_deref()) {
+            if let Some(holder) = lock_file::holder(&path).filter(|holder| holder.pid != std::process::id()) {
+                return Err(LockError::AlreadyRunning(Some(holder)));
+            }
+        }
+        match self.opened.as_ref().map(|(_, file)| file.try_lock()) {
+            None | Some(Ok(())) => Ok(()),
+            Some(Err(TryLockError::WouldBlock)) => Err(LockError::AlreadyRunning(None)),
+            Some(Err(TryLockError::Error(error))) => {
+                tracing::debug!(reason = %error, "the daemon's own file cannot be locked: {error}");
+                Ok(())
+            }
+        }
     }
 
     /// Whether the directory at this path is the locked one; another one may have taken its place.
@@ -143,35 +178,14 @@ impl InstanceLock {
     }
 }
 
-/// Locks the first of these files that can be opened, unless another process holds one of them.
-fn lock_first(files: &[PathBuf]) -> Result<Option<File>, LockError> {
-    for path in files {
-        if let Some(holder) = lock_file::holder(path).filter(|holder| holder.pid != std::process::id()) {
-            return Err(LockError::AlreadyRunning(Some(holder)));
-        }
-    }
-    for path in files {
-        let directory = path.parent().unwrap_or(Path::new("/"));
-        let Ok(file) = std::fs::create_dir_all(directory).and_then(|()| lock_file::open(path)) else { continue };
-        return match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Err(LockError::AlreadyRunning(lock_file::holder(path))),
-            Err(TryLockError::Error(error)) => {
-                tracing::debug!(reason = %error, "{} cannot be locked: {error}", path.display());
-                Ok(Some(file))
-            }
-        };
-    }
-    Ok(None)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_daemon_is_there_while_it_holds_its_lock_and_what_others_can_open_means_nothing() {
-        let (config, run) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let (config, run) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
         let (config, run) = (config.path(), run.path());
         let presence = |config: &Path| Presence::of(config, Some(run));
         assert_eq!(presence(config), Presence::Absent);
@@ -180,7 +194,9 @@ mod tests {
         assert_eq!(presence(config), Presence::Absent);
         let daemon = InstanceLock::acquire_now(config, Some(run)).expect("nobody else has it");
         assert_eq!(presence(config), Presence::Running);
-        assert!(matches!(lock_first(&daemon.place.files(Some(run))), Err(LockError::AlreadyRunning(Some(_)))));
+        assert!(matches!(InstanceLock::acquire_now(config, Some(run)), Err(LockError::AlreadyRunning(_))));
+        let (path, _) = daemon.opened.as_ref().expect("the directory can be written to");
+        assert!(path.starts_with(run));
         let link = run.join("link");
         std::os::unix::fs::symlink(config, &link).expect("a link can be made");
         assert_eq!(presence(&link), Presence::Running, "by another name");

@@ -54,14 +54,14 @@ pub(crate) fn holder(path: &Path) -> Option<LockHolder> {
 }
 
 /// The process that holds `flock`'s lock on a file, in the text of `/proc/locks`: see proc_locks(5). A line with an arrow is
-/// of a process that waits.
+/// of a process that waits, and a process that only looks has a lock to read.
 fn holder_in(locks: &str, file: &Metadata) -> Option<u32> {
     let (major, minor) = (rustix::fs::major(file.dev()), rustix::fs::minor(file.dev()));
     let file = format!("{major:02x}:{minor:02x}:{}", file.ino());
     locks.lines().find_map(|line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         match fields[..] {
-            [_, "FLOCK", _, _, pid, locked, ..] if locked == file => pid.parse().ok(),
+            [_, "FLOCK", _, "WRITE", pid, locked, ..] if locked == file => pid.parse().ok(),
             _ => None,
         }
     })
@@ -70,7 +70,8 @@ fn holder_in(locks: &str, file: &Metadata) -> Option<u32> {
 /// The first words of a command line, which its process can have changed.
 fn shown(command: &[u8]) -> String {
     let words = command.split(|byte| *byte == 0).take(3).map(String::from_utf8_lossy);
-    let words: Vec<String> = words.map(|word| word.chars().filter(|c| !c.is_control()).take(60).collect()).collect();
+    let words: Vec<String> =
+        words.map(|word| word.chars().filter(|c| !c.is_control()).take(60).collect()).collect();
     words.join(" ").trim().to_owned()
 }
 
@@ -91,7 +92,8 @@ mod tests {
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(directory.path().join("elsewhere"), &link).expect("a link can be made");
         assert!(open(&link).is_err() && !directory.path().join("elsewhere").exists(), "no link is followed");
-        rustix::fs::mkfifoat(rustix::fs::CWD, directory.path().join("fifo"), Mode::RUSR).expect("a pipe can be made");
+        rustix::fs::mkfifoat(rustix::fs::CWD, directory.path().join("fifo"), Mode::RUSR)
+            .expect("a pipe can be made");
         assert!(open(&directory.path().join("fifo")).is_err());
     }
 
@@ -106,13 +108,22 @@ mod tests {
         assert_eq!(here.pid, std::process::id());
         assert!(here.to_string().starts_with(&format!("process {} (", here.pid)), "{here}");
         let found = path.metadata().expect("it is there");
-        let id = format!("{:02x}:{:02x}:{}", rustix::fs::major(found.dev()), rustix::fs::minor(found.dev()), found.ino());
+        let id = format!(
+            "{:02x}:{:02x}:{}",
+            rustix::fs::major(found.dev()),
+            rustix::fs::minor(found.dev()),
+            found.ino()
+        );
         let locks = format!(
             "1: POSIX  ADVISORY  WRITE 11 {id} 0 EOF\n2: FLOCK  ADVISORY  WRITE 12 {id}9 0 EOF\n\
-             3: -> FLOCK  ADVISORY  WRITE 13 {id} 0 EOF\n4: FLOCK  ADVISORY  READ 14 {id} 0 EOF\n"
+             3: -> FLOCK  ADVISORY  WRITE 13 {id} 0 EOF\n4: FLOCK  ADVISORY  READ 14 {id} 0 EOF\n\
+             5: FLOCK  ADVISORY  WRITE 15 {id} 0 EOF\n"
         );
-        assert_eq!(holder_in(&locks, &found), Some(14));
+        assert_eq!(holder_in(&locks, &found), Some(15));
         assert_eq!(holder_in("", &found), None);
-        assert_eq!(shown(b"/usr/bin/azlin\0github-\x1b[2Jrunner\0run\0--token=x\0"), "/usr/bin/azlin github-[2Jrunner run");
+        assert_eq!(
+            shown(b"/usr/bin/azlin\0github-\x1b[2Jrunner\0run\0--token=x\0"),
+            "/usr/bin/azlin github-[2Jrunner run"
+        );
     }
 }

@@ -87,6 +87,11 @@ pub async fn run_once(
     stop_on_signals(stop.clone()).map_err(ServiceError::Signals)?;
     let context = connect(&daemon)?;
     problems.iter().for_each(bad_file);
+    if paths.state_dir.is_none() {
+        warn!(
+            "without --state-dir (STATE_DIRECTORY) each `run --once` begins with no memory: of requests that lists do not show yet, of failed starts and what they wait for, of the last scaling action, and of a VM that was asked to drain; name a directory that stays"
+        );
+    }
     let state = StateDir::new(paths.state_dir);
     let daemon = Daemon::new(&daemon, fleets, context, state, StatusStore::default(), stop);
     let failures = daemon.run_once().await;

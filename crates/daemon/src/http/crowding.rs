@@ -35,7 +35,11 @@ pub(crate) async fn watch_doors(doors: Doors, status_store: StatusStore, context
                 }
                 Some(CrowdingChange::Ends(lasted)) => {
                     let lasted = in_words(lasted);
-                    info!(door = of, evicted, "recovered after {lasted}: no connection has to give way any more ({of}; {evicted} had to since the start)");
+                    info!(
+                        door = of,
+                        evicted,
+                        "recovered after {lasted}: no connection has to give way any more ({of}; {evicted} had to since the start)"
+                    );
                     status_store.ends(about, of);
                 }
             }

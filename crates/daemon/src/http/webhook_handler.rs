@@ -78,11 +78,15 @@ impl WebhookHandler {
         visit.enters(DoorKind::Webhook, most);
         let body = match timeout(BODY, read(body, most)).await {
             Ok(Ok(body)) => body,
-            Ok(Err(BodyError::TooLarge)) => return too_large(),
-            Ok(Err(BodyError::Broken)) => return (StatusCode::BAD_REQUEST, "the body is broken off\n").into_response(),
+            Ok(Err(BodyProblem::TooLarge)) => return too_large(),
+            Ok(Err(BodyProblem::Broken)) => {
+                return (StatusCode::BAD_REQUEST, "the body is broken off\n").into_response();
+            }
             Err(_) => return (StatusCode::REQUEST_TIMEOUT, "the body took too long\n").into_response(),
         };
-        let text = |name: &HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let text = |name: &HeaderName| {
+            head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        };
         let (event, content_type) = (text(&EVENT), text(&header::CONTENT_TYPE));
         match webhook.read(RawDelivery { event, signature, content_type, body: &body }) {
             Ok(delivery) => self.taken(&delivery),
@@ -127,7 +131,7 @@ impl WebhookHandler {
 }
 
 /// Why a body is not read to its end.
-enum BodyError {
+enum BodyProblem {
     TooLarge,
     Broken,
 }
@@ -142,12 +146,12 @@ fn length(headers: &HeaderMap) -> Option<usize> {
 }
 
 /// Reads a body of at most this many bytes.
-async fn read(body: Body, most: usize) -> Result<Vec<u8>, BodyError> {
+async fn read(body: Body, most: usize) -> Result<Vec<u8>, BodyProblem> {
     let (mut pieces, mut read) = (body.into_data_stream(), Vec::new());
     while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| BodyError::Broken)?;
+        let piece = piece.map_err(|_| BodyProblem::Broken)?;
         if read.len() + piece.len() > most {
-            return Err(BodyError::TooLarge);
+            return Err(BodyProblem::TooLarge);
         }
         if read.capacity() == 0 {
             read.reserve_exact(most);

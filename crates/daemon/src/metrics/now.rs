@@ -166,7 +166,11 @@ pub(super) fn register(registry: &mut Registry, view: &StatusView, context: &Dae
         let count = view.errors.iter().filter(|error| error.about == kind).count();
         (OfDaemonError { kind: kind.as_str() }, count as f64)
     });
-    registry.register("daemon_errors", "What is wrong with the daemon itself at present, by kind", family(errors));
+    registry.register(
+        "daemon_errors",
+        "What is wrong with the daemon itself at present, by kind",
+        family(errors),
+    );
     budgets(registry, context, moment);
     calls(registry, context);
 }

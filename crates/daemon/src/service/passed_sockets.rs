@@ -40,7 +40,10 @@ impl PassedSockets {
 
     /// The address of systemd's on the port of another address.
     pub(super) fn same_port(&self, address: SocketAddr) -> Option<SocketAddr> {
-        self.0.iter().map(|(passed, _)| *passed).find(|passed| *passed != address && passed.port() == address.port())
+        self.0
+            .iter()
+            .map(|(passed, _)| *passed)
+            .find(|passed| *passed != address && passed.port() == address.port())
     }
 
     /// The sockets at other addresses than these.

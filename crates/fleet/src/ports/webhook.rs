@@ -85,13 +85,16 @@ mod tests {
     #[test]
     fn a_signature_that_is_not_written_like_githubs_needs_no_body() {
         let good = format!("sha256={}", "0aB1".repeat(16));
-        let read = |values: &[&str]| DeliverySignature::of_headers(values.iter().map(|value| value.as_bytes()));
+        let read =
+            |values: &[&str]| DeliverySignature::of_headers(values.iter().map(|value| value.as_bytes()));
         assert_eq!(read(&[&good]).map(|signature| signature.bytes()[..2].to_owned()), Ok(vec![0x0a, 0xb1]));
         assert_eq!(read(&[]), Err(NotTaken::Unsigned));
         let (cut, odd, bare) = (&good[..good.len() - 2], &good[..good.len() - 1], &good["sha256=".len()..]);
         let longer = format!("{good}00");
         let other = format!("sha256={}", "0ag1".repeat(16));
-        for bad in ["", "sha256=", "sha1=ab", "sha256=\u{e4}", cut, odd, bare, &longer, &other, &good.to_uppercase()] {
+        for bad in
+            ["", "sha256=", "sha1=ab", "sha256=\u{e4}", cut, odd, bare, &longer, &other, &good.to_uppercase()]
+        {
             assert_eq!(read(&[bad]), Err(NotTaken::Forged), "{bad}");
         }
         assert_eq!(read(&[&good, &good]), Err(NotTaken::Forged), "two signatures");

@@ -109,12 +109,14 @@ impl Crowding {
 /// That a door is crowded, for people.
 pub fn crowded(door: DoorKind) -> String {
     let (who, cure) = match door {
-        DoorKind::Arrival => {
-            ("that have not said what they want", "who reaches its addresses can cause this: let GitHub and operators alone reach them")
-        }
-        DoorKind::Operators => {
-            ("to page, health and metrics", "who reaches [http] listen can cause this, and so can very many open pages")
-        }
+        DoorKind::Arrival => (
+            "that have not said what they want",
+            "who reaches its addresses can cause this: let GitHub and operators alone reach them",
+        ),
+        DoorKind::Operators => (
+            "to page, health and metrics",
+            "who reaches [http] listen can cause this, and so can very many open pages",
+        ),
         DoorKind::Webhook => (
             "to the webhook",
             "who reaches it can cause this without the secret: let GitHub's addresses alone reach it (`hooks` of GitHub's GET /meta)",

@@ -32,7 +32,8 @@ fn the_signature_is_the_one_of_githubs_own_page() {
     let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
     let delivery = RawDelivery {
         event: "ping",
-        signature: DeliverySignature::of_headers([signature.as_bytes()]).expect("it is written as GitHub does"),
+        signature: DeliverySignature::of_headers([signature.as_bytes()])
+            .expect("it is written as GitHub does"),
         content_type: "application/json",
         body: b"Hello, World!",
     };
