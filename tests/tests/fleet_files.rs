@@ -212,7 +212,11 @@ fn what_runs_is_said_and_a_look_keeps_no_daemon_from_starting() {
 
 /// Whether a process has a file open, as it does once it tries to lock it.
 fn has_open(process: u32, file: &Path) -> bool {
-    let Ok(open) = std::fs::read_dir(format!("/proc/{process}/fd")) else { return false };
+    let open = match std::fs::read_dir(format!("/proc/{process}/fd")) {
+        Ok(open) => open,
+        // It lets nobody but root look, and has begun.
+        Err(error) => return error.kind() == std::io::ErrorKind::PermissionDenied,
+    };
     open.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(|path| path == file))
 }
 

@@ -89,6 +89,45 @@ fn a_user_who_locks_what_he_can_read_stops_no_daemon_and_no_operator() {
     drop(daemon);
 }
 
+/// A copy of the executable that every user can run.
+fn program_for_all() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let azlin = folder.path().join("azlin");
+    std::fs::copy(azlin_tests::binary::azlin(), &azlin).unwrap();
+    (folder, azlin)
+}
+
+/// A daemon outside of systemd has its token in its environment, and no limit on cores.
+#[test]
+fn no_process_of_the_daemons_own_user_reads_its_secrets() {
+    if !OtherUser::may_be() {
+        return;
+    }
+    let cloud = cloud();
+    std::fs::set_permissions(cloud.runtime_dir(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let (_folder, azlin) = program_for_all();
+    let mut command = OtherUser::shell("exec \"$1\" github-runner run", &azlin);
+    let given = cloud.command(&["run"]);
+    command.env_clear().envs(given.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .stderr(std::fs::File::create(cloud.log()).unwrap());
+    let daemon = OtherUser(command.spawn().unwrap());
+    assert!(soon(|| cloud.runtime_dir().join("status.json").exists()), "{}", cloud.logged());
+    let process = Path::new("/proc").join(daemon.0.id().to_string());
+    let reads = |path: &str| OtherUser::shell("exec cat \"$1\"", &process.join(path)).output().unwrap();
+    assert!(reads("status").status.success(), "it is of this user: {}", cloud.logged());
+    for secret in ["environ", "mem", "maps"] {
+        let output = reads(secret);
+        assert!(!output.status.success(), "{secret}: {output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains("Permission denied"),
+            "{secret}: {output:?}"
+        );
+    }
+}
+
 /// Whether a daemon runs is no secret: `status` shows any user what it knows.
 #[test]
 fn a_user_who_cannot_open_the_lock_sees_that_a_daemon_runs() {
@@ -99,10 +138,7 @@ fn a_user_who_cannot_open_the_lock_sees_that_a_daemon_runs() {
     let daemon = cloud.daemon();
     let shown = cloud.runtime_dir().join("status.json");
     assert!(soon(|| shown.exists()), "{}", cloud.logged());
-    let program = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(program.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let azlin = program.path().join("azlin");
-    std::fs::copy(azlin_tests::binary::azlin(), &azlin).unwrap();
+    let (_folder, azlin) = program_for_all();
     let look = || {
         let mut command = OtherUser::shell("exec \"$1\" github-runner status", &azlin);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());

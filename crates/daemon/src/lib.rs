@@ -16,6 +16,7 @@ mod config_reloader;
 mod config_watcher;
 mod context;
 mod direct_status;
+mod dumps;
 pub mod explain;
 mod first_looks;
 #[cfg(test)]
@@ -49,6 +50,7 @@ mod triggers;
 
 pub use context::{DaemonContext, GitHubs};
 pub use direct_status::direct_status;
+pub use dumps::forbid_dumps;
 pub use fleet_loop::FleetLoop;
 pub use fleet_set::Fleets;
 pub use http::Listener;
