@@ -179,6 +179,16 @@ impl DaemonProcess {
         self.0.id()
     }
 
+    /// Its resident memory in KiB.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line of memory");
+        line.trim_end_matches("kB").trim().parse().expect("a number")
+    }
+
     /// Waits for its end. Returns its exit code.
     ///
     /// # Panics

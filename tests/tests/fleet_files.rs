@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use azlin_daemon::InstanceLock;
 use azlin_fleet::config::{Fleet, FleetDefaults};
 use azlin_tests::binary::azlin;
 use tempfile::TempDir;
@@ -29,6 +30,15 @@ fn command(config: &Path, arguments: &[&str]) -> Command {
 
 fn file(config: &Path) -> String {
     std::fs::read_to_string(config.join("fleets/ci.toml")).unwrap()
+}
+
+/// What is in the directory of the fleets.
+fn files(config: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(config.join("fleets")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 fn fleet(config: &Path) -> Fleet {
@@ -170,33 +180,44 @@ fn a_new_file_is_the_documented_example_with_what_was_given() {
 
 #[test]
 fn what_runs_is_said_and_a_look_keeps_no_daemon_from_starting() {
-    let config = with_fleet();
+    let (config, run) = (with_fleet(), tempfile::tempdir().unwrap());
+    let command = |arguments: &[&str]| {
+        let mut command = command(config.path(), arguments);
+        command.env("RUNTIME_DIRECTORY", run.path());
+        command
+    };
     let output = || {
-        let output = command(config.path(), &["enable", "--pool=ci"]).output().unwrap();
+        let output = command(&["enable", "--pool=ci"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(output().contains("No daemon is running on"), "{}", output());
-    let daemon = std::fs::File::open(config.path()).unwrap();
-    daemon.lock().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let daemon = runtime.block_on(InstanceLock::acquire(config.path(), Some(run.path()))).unwrap();
     assert!(output().contains("A daemon is running on"), "{}", output());
-    daemon.unlock().unwrap();
+    drop(daemon);
     // As a command that only reads does. A daemon that starts meanwhile waits for a moment.
-    daemon.lock_shared().unwrap();
-    let started = command(config.path(), &["run", "--once"]).stderr(Stdio::piped()).spawn().unwrap();
+    let lock = std::fs::read_dir(run.path()).unwrap().next().unwrap().unwrap().path();
+    let look = std::fs::File::open(&lock).unwrap();
+    look.lock_shared().unwrap();
+    let started = command(&["run", "--once"]).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
-    while !has_open(started.id(), config.path()) {
+    while !has_open(started.id(), &lock) {
         assert!(start.elapsed() < azlin_tests::SOON, "it never gets to the lock");
         std::thread::yield_now();
     }
-    drop(daemon);
+    drop(look);
     let said = String::from_utf8(started.wait_with_output().unwrap().stderr).unwrap();
     assert!(said.contains("there is no token for GitHub"), "it got past the lock: {said}");
 }
 
-/// Whether a process has a directory open, as it does once it tries to lock it.
-fn has_open(process: u32, directory: &Path) -> bool {
-    let Ok(open) = std::fs::read_dir(format!("/proc/{process}/fd")) else { return false };
-    open.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(|path| path == directory))
+/// Whether a process has a file open, as it does once it tries to lock it.
+fn has_open(process: u32, file: &Path) -> bool {
+    let open = match std::fs::read_dir(format!("/proc/{process}/fd")) {
+        Ok(open) => open,
+        // It lets nobody but root look, and has begun.
+        Err(error) => return error.kind() == std::io::ErrorKind::PermissionDenied,
+    };
+    open.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(|path| path == file))
 }
 
 /// Ten processes at once, each with a key of its own, while a reader reads constantly.
@@ -242,7 +263,7 @@ fn many_writers_lose_nothing_and_no_reader_sees_half_a_file() {
     assert_eq!((fleet.priority, fleet.scaling.cooldown.as_secs()), (8, 8));
     assert_eq!(fleet.vm.tags.len(), 7);
     assert!(fleet.vm.tags.values().all(|round| round == "8"), "{:?}", fleet.vm.tags);
-    assert_eq!(std::fs::read_dir(config.join("fleets")).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(files(config), [".lock", "ci.toml"], "nothing else is left beside it");
 }
 
 /// Writers that are killed at any moment: the file is always whole, and the next writer continues.
@@ -262,5 +283,5 @@ fn a_writer_that_is_killed_leaves_a_whole_file_and_no_lock() {
     }
     assert!(command(config, &["scale", "--pool=ci", "--count=7"]).output().unwrap().status.success());
     assert_eq!(fleet(config).scaling.manual_count, Some(7));
-    assert_eq!(std::fs::read_dir(config.join("fleets")).unwrap().count(), 1, "nothing is left beside it");
+    assert_eq!(files(config), [".lock", "ci.toml"], "nothing else is left beside it");
 }

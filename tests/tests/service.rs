@@ -114,12 +114,20 @@ fn a_second_daemon_on_the_same_fleets_is_refused() {
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 2));
     let once = cloud.command(&["run", "--once"]).output().unwrap();
     let said = String::from_utf8_lossy(&once.stderr);
-    assert!(said.contains("is locked, most likely by another azlin github-runner run"), "{said}");
+    let holder = format!("is locked by process {} (", daemon.id());
+    assert!(said.contains(&holder) && said.contains("github-runner run), most likely another"), "{said}");
     assert_eq!(once.status.code(), Some(1));
     let plan = cloud.command(&["plan"]).output().unwrap();
     assert_eq!(plan.status.code(), Some(0), "who only looks is welcome");
     daemon.kill();
-    assert_eq!(cloud.command(&["run", "--once"]).output().unwrap().status.code(), Some(0));
+    let state = tempfile::tempdir().unwrap();
+    for (directory, is_warned) in [(None, true), (Some(state.path()), false)] {
+        let mut once = cloud.command(&["run", "--once"]);
+        let once = once.envs(directory.map(|directory| ("STATE_DIRECTORY", directory))).output().unwrap();
+        assert_eq!(once.status.code(), Some(0));
+        let said = String::from_utf8_lossy(&once.stderr);
+        assert_eq!(said.contains("begins with no memory"), is_warned, "{said}");
+    }
 }
 
 #[test]

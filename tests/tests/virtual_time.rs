@@ -9,6 +9,7 @@
 
 mod capacity;
 mod fires;
+mod hostile_vms;
 mod matrix;
 mod moves;
 mod organisations;

@@ -1,6 +1,6 @@
 //! Webhooks: a delivery triggers a tick at once, a forged one is refused, and a flood does no harm.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use azlin_simcloud::Workload;
@@ -68,7 +68,7 @@ fn what_is_not_githubs_is_refused_and_changes_nothing() {
     assert_eq!(signed(address, "ping", "{}"), 200);
     assert_eq!(signed(address, "push", "{}"), 200);
     assert_eq!(signed(address, "workflow_job", &job("o/s", 1, &["self-hosted"], "queued")), 202);
-    let huge = format!("{{\"a\":\"{}\"}}", "x".repeat(1024 * 1024));
+    let huge = format!("{{\"a\":\"{}\"}}", "x".repeat(128 * 1024));
     assert_eq!(signed(address, "workflow_job", &huge), 413);
     assert_eq!(get(address, "/webhook").unwrap().0, 405);
     assert_eq!(get(address, "/nothing").unwrap().0, 404);
@@ -106,13 +106,6 @@ fn github_may_have_a_door_of_its_own() {
     assert_eq!(signed(address, "ping", "{}"), 404);
 }
 
-/// The daemon's resident memory in KiB.
-fn resident(daemon: &DaemonProcess) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
 #[test]
 fn ten_thousand_deliveries_in_ten_seconds_many_forged_and_doubled_serve_every_job_once() {
     const DELIVERIES: usize = 10_000;
@@ -125,7 +118,7 @@ fn ten_thousand_deliveries_in_ten_seconds_many_forged_and_doubled_serve_every_jo
         let action = ["queued", "in_progress", "completed", "queued"][number * 7 % 4];
         job("o/r", jobs[number * 13 % jobs.len()], &["self-hosted"], action)
     };
-    let before = resident(&daemon);
+    let before = daemon.resident_kib();
     let began = Instant::now();
     let deliver_some = |worker: usize| {
         let mut count = [0_u64; 2];
@@ -162,17 +155,6 @@ fn ten_thousand_deliveries_in_ten_seconds_many_forged_and_doubled_serve_every_jo
     let counted = get(address, "/metrics").unwrap().1;
     let forged = "azlin_webhook_deliveries_total{outcome=\"forged\"} 3334";
     assert!(counted.lines().any(|line| line == forged), "{counted}");
-    let grown = resident(&daemon).saturating_sub(before);
+    let grown = daemon.resident_kib().saturating_sub(before);
     assert!(grown < 16 * 1024, "{before} KiB and {grown} more");
-}
-
-#[test]
-fn silent_clients_delay_no_other_for_long() {
-    let cloud = cloud("");
-    let (address, _daemon) = daemon(&cloud, "", Some(SECRET));
-    let silent: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(address).unwrap()).collect();
-    let began = Instant::now();
-    assert_eq!(signed(address, "ping", "{}"), 200);
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
-    drop(silent);
 }

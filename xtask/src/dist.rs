@@ -102,7 +102,11 @@ fn prepare(program: &Path) -> Result<(), String> {
         "config/azlin.toml",
         "config/fleets/ci-workers.toml",
     ];
-    let units = ["systemd/azlin-github-runner.service", "systemd/override.conf.example"];
+    let units = [
+        "systemd/azlin-github-runner.service",
+        "systemd/azlin-github-runner.socket",
+        "systemd/override.conf.example",
+    ];
     let network = ["config/network/runners.bicep", "config/network/runners.tf"];
     for file in files.iter().chain(&units).chain(&network) {
         archive::copy(&root().join(file), &staging.join(file))?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use azlin_fleet::bootstrap::steps::REGISTERED;
 use azlin_fleet::model::{
     CallError, CallErrorKind, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates, Remaining,
     ResourceGroup, UntaggedVm, Vm, VmSpec,
@@ -303,6 +304,23 @@ impl Azure for AzureClient {
         check_group(&what, group)?;
         check_name(&what, "VM", name)?;
         let set = self.vms_api().set_user_data(group, name, request).await;
+        set.map_err(|error| call_error(&what, ArmEffect::Updates, self.credential(), &error))
+    }
+
+    async fn was_registered(&self, group: &ResourceGroup, name: &str) -> Result<bool, CallError> {
+        let what = format!("read the user data of VM {name} in {group}");
+        check_group(&what, group)?;
+        check_name(&what, "VM", name)?;
+        let read = vm_reads::with_user_data(&self.arm, group, name).await;
+        let vm = read.map_err(|error| call_error(&what, ArmEffect::Reads, self.credential(), &error))?;
+        Ok(vm.has_user_data)
+    }
+
+    async fn note_registration(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
+        let what = format!("set the user data of VM {name} in {group}");
+        check_group(&what, group)?;
+        check_name(&what, "VM", name)?;
+        let set = self.vms_api().set_user_data(group, name, REGISTERED).await;
         set.map_err(|error| call_error(&what, ArmEffect::Updates, self.credential(), &error))
     }
 

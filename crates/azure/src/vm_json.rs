@@ -34,6 +34,8 @@ pub(crate) struct VmJson {
     pub(crate) provisioning_state: String,
     /// Empty without an instance view.
     pub(crate) statuses: Vec<ViewStatus>,
+    /// Whether it has user data. Told only where that is asked for.
+    pub(crate) has_user_data: bool,
     /// The resource id of its first NIC.
     pub(crate) nic: Option<String>,
 }
@@ -103,6 +105,7 @@ impl VmJson {
             is_spot: text("/properties/priority").eq_ignore_ascii_case("Spot"),
             provisioning_state: text("/properties/provisioningState"),
             statuses: statuses.collect(),
+            has_user_data: !text("/properties/userData").is_empty(),
             nic: nics.find_map(|nic| nic["id"].as_str()).map(str::to_owned),
             name,
         }

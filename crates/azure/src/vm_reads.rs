@@ -53,6 +53,11 @@ pub(crate) async fn with_view(arm: &Arm, group: &ResourceGroup, name: &str) -> R
     get(arm, group, name, &[("$expand", "instanceView")]).await
 }
 
+/// One VM with its user data.
+pub(crate) async fn with_user_data(arm: &Arm, group: &ResourceGroup, name: &str) -> Result<VmJson, ArmError> {
+    get(arm, group, name, &[("$expand", "userData")]).await
+}
+
 async fn get(
     arm: &Arm,
     group: &ResourceGroup,

@@ -134,6 +134,31 @@ async fn a_vm_comes_runs_and_goes() {
 }
 
 #[tokio::test]
+async fn the_word_that_a_registration_was_sent_stays_with_its_vm() {
+    let (_served, azure) = world("").await;
+    for number in [1, 2] {
+        azure.create(&spec(number)).await.expect("a VM");
+    }
+    let (noted, asked) = (spec(1).name.to_string(), spec(2).name.to_string());
+    for name in [&noted, &asked] {
+        assert_eq!(azure.was_registered(&group(), name).await, Ok(false), "{name}");
+    }
+    azure.note_registration(&group(), &noted).await.expect("Azure takes it");
+    azure.ask_to_drain(&group(), &asked, "azlin-drain 7").await.expect("Azure takes it");
+    for name in [&noted, &asked] {
+        assert_eq!(azure.was_registered(&group(), name).await, Ok(true), "{name}");
+    }
+    until(&azure, |vms| vms.iter().filter(|vm| is_up(vm)).count() == 2).await;
+    let vms = until(&azure, |vms| vms.iter().any(|vm| vm.power == PowerState::Stopped)).await;
+    let stays = vms.iter().find(|vm| vm.name == noted).expect("it is there");
+    assert!(is_up(stays), "the word asks for nothing: {vms:?}");
+    azure.note_registration(&group(), &noted).await.expect("safe to repeat");
+    let missing = azure.was_registered(&group(), "nobody").await.expect_err("no such VM");
+    assert_eq!(missing.kind, CallErrorKind::NotFound);
+    azure.note_registration(&group(), "nobody").await.expect_err("no such VM");
+}
+
+#[tokio::test]
 async fn a_vm_is_reached_and_its_console_read() {
     let (served, azure) = world("").await;
     let public = VmSpec { public_ip: true, ..spec(1) };

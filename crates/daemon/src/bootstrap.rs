@@ -8,12 +8,12 @@ use std::time::Duration;
 use azlin_fleet::bootstrap::{
     labels,
     retries::{CONNECT_PAUSE, CONNECTS_PER_ADDRESS, STEP_PAUSE, STEP_TRIES, next_address_pause, patience},
-    steps::{NextStep, ProbeResult, WantedRunner, next, runner_id},
+    steps::{NextStep, ProbeResult, WAS_REGISTERED, WantedRunner, next, runner_id},
 };
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    BootstrapOutcome, CallErrorKind, Configure, Download, ErrorPolicy, Install, InstallOutcome, Machine,
-    RunnerId, SshError, SshErrorKind, Step, Took,
+    BootstrapOutcome, CallError, CallErrorKind, Configure, Download, ErrorPolicy, Install, InstallOutcome,
+    Machine, RunnerId, SshError, SshErrorKind, Step, Took,
 };
 use azlin_fleet::ports::{Address, Session};
 use jiff::Timestamp;
@@ -67,6 +67,10 @@ struct Work<'a> {
     /// The last obstacle, which a timeout reports.
     last: String,
     took: Vec<(&'static str, Duration)>,
+    /// Whether the VM carries the word that a registration is sent to it, since this bootstrap left it there.
+    is_noted: bool,
+    /// Whether the runner may have been started, and with it a job.
+    has_started: bool,
     /// GitHub's id of the runner, once the machine has reported it.
     runner_id: Option<RunnerId>,
 }
@@ -98,6 +102,8 @@ impl<'a> Work<'a> {
             began: Instant::now(),
             last,
             took: Vec::new(),
+            is_noted: false,
+            has_started: false,
             runner_id: None,
         }
     }
@@ -220,14 +226,37 @@ impl<'a> Work<'a> {
                 NextStep::Ended(runner_id) => return Ok(BootstrapOutcome::Ended(runner_id)),
                 NextStep::Fetch => Step::Fetch(self.download.clone()),
                 NextStep::Dependencies => Step::Dependencies,
-                NextStep::Configure => Step::Configure(self.configuration().await?),
-                NextStep::Start => Step::Start { ephemeral: self.is_ephemeral() },
+                NextStep::Configure => {
+                    self.note_registration().await?;
+                    Step::Configure(self.configuration().await?)
+                }
+                NextStep::Start => {
+                    self.has_started = true;
+                    Step::Start { ephemeral: self.is_ephemeral() }
+                }
             };
             let began = Instant::now();
             let printed = session.run(&step).await?;
             self.note(step.name(), began);
             found = found.after(&step, &printed).map_err(Halt::Elsewhere)?;
         }
+    }
+
+    /// Leaves word at the VM, out of its own reach, before a token is sent to it. Where the word is there already, a job may
+    /// have run, and the machine may lie: a token would register any number of runners for an hour.
+    async fn note_registration(&mut self) -> Result<(), Halt> {
+        let (azure, (group, vm)) = (&self.context.azure, &self.task.vm);
+        let failed = |error: CallError| Halt::Elsewhere(error.to_string());
+        if !self.is_noted {
+            if azure.was_registered(group, vm).await.map_err(failed)? {
+                return Err(Halt::With(self.broken(WAS_REGISTERED.to_owned())));
+            }
+        } else if self.has_started {
+            return Err(Halt::With(self.broken(WAS_REGISTERED.to_owned())));
+        }
+        // Kept also if the answer is lost: the word is this bootstrap's own then.
+        self.is_noted = true;
+        azure.note_registration(group, vm).await.map_err(failed)
     }
 
     /// The configuration with a fresh token. The token is dropped after its use.

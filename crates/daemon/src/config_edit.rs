@@ -1,7 +1,7 @@
 //! Changing a fleet's file on disk: one writer at a time, and never half a file.
 //!
-//! - Writers lock `fleets/`; the file is read under that lock, so that no writer undoes the change of
-//!   another. The daemon's lock is on the directory above: the daemon and a writer never wait for each other.
+//! - Writers lock `fleets/.lock`, which only they can open; the file is read under that lock, so that no writer undoes
+//!   the change of another. The daemon has a lock of its own: the daemon and a writer never wait for each other.
 //! - The new text goes to a hidden file beside the old one, which readers ignore, and replaces it in one step
 //!   once it is on the disk. A power cut leaves the old file or the new one.
 //! - Only a text that makes a good fleet is written.
@@ -19,6 +19,8 @@ use azlin_fleet::config::{
 use azlin_fleet::model::PoolName;
 
 use crate::config_dir;
+use crate::instance_lock::holder_in_words;
+use crate::lock_file::{self, LockHolder};
 use replace::{clear, replace};
 
 mod replace;
@@ -84,10 +86,12 @@ pub enum EditError {
     #[error("{0}; choose another name")]
     Clash(String),
     /// Another writer holds the lock for too long.
-    #[error("{} has been locked for {} s: another azlin github-runner enable, disable or scale is at work on it, or was stopped in the middle; end it, or wait, and try again", path.display(), PATIENCE.as_secs())]
+    #[error("{} has been locked for {} s by {}: another azlin github-runner enable, disable or scale is at work on it, or was stopped in the middle; end it, or wait, and try again", path.display(), PATIENCE.as_secs(), holder_in_words(holder.as_ref()))]
     Locked {
-        /// `fleets/`.
+        /// `fleets/.lock`.
         path: PathBuf,
+        /// The other writer.
+        holder: Option<LockHolder>,
     },
     /// The system refused.
     #[error("{} cannot be {what}: {error}{}", path.display(), cure(error))]
@@ -158,8 +162,9 @@ fn make(fleets: &Path) -> io::Result<()> {
 
 /// The lock of the one writer. It ends with the process, however that ends.
 fn lock(fleets: &Path, patience: Duration) -> Result<File, EditError> {
-    let failed = |error| EditError::Io { what: "opened", path: fleets.to_owned(), error };
-    let file = File::open(fleets).map_err(failed)?;
+    let path = fleets.join(".lock");
+    let failed = |error| EditError::Io { what: "opened", path: path.clone(), error };
+    let file = lock_file::open(&path).map_err(failed)?;
     let start = Instant::now();
     loop {
         match file.try_lock() {
@@ -169,7 +174,10 @@ fn lock(fleets: &Path, patience: Duration) -> Result<File, EditError> {
             Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            Err(TryLockError::WouldBlock) => return Err(EditError::Locked { path: fleets.to_owned() }),
+            Err(TryLockError::WouldBlock) => {
+                let holder = lock_file::holder(&path);
+                return Err(EditError::Locked { path, holder });
+            }
         }
     }
 }

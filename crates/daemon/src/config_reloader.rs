@@ -128,7 +128,7 @@ impl ConfigReloader {
     /// Another directory can take the place of the watched one, for example when a link is flipped.
     fn lock_what_is_there(&mut self, watcher: &mut ConfigWatcher) -> Result<(), LockError> {
         if !self.lock.is_on(&self.directory) {
-            self.lock = InstanceLock::acquire_now(&self.directory)?;
+            self.lock.follow(&self.directory)?;
             watcher.watch_again();
         }
         Ok(())

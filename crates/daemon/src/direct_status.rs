@@ -28,6 +28,7 @@ pub async fn direct_status(
         daemon: None,
         fleets: planned.iter().map(|planned| planned.status(&daemon.prices)).collect(),
         bad_files: bad_files.collect(),
+        errors: Vec::new(),
         budgets: context.budgets(),
     }
 }

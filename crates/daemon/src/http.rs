@@ -1,93 +1,111 @@
 //! The daemon's listeners: its page, its health and metrics, and webhooks from GitHub.
 //!
-//! A client may be anyone: time, memory and number of connections are limited.
+//! A client may be anyone. So nothing is kept for one that has shown nothing, time and memory are limited for each and for
+//! all together, and the oldest gives way to the newest.
 
+mod connection;
+mod crowding;
+mod doors;
 mod guard;
 mod health;
 mod host;
 mod page;
+mod places;
 mod webhook_handler;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use azlin_fleet::report::DoorKind;
+use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
+use connection::attend;
+pub(crate) use crowding::watch_doors;
+pub(crate) use doors::Doors;
+use doors::Visit;
 pub(crate) use health::Health;
 pub(crate) use page::StatusPage;
+use places::Origin;
 pub(crate) use webhook_handler::WebhookHandler;
 
-/// Connections of one listener at once. More wait until one of these ends.
-const CONNECTIONS: usize = 256;
-/// How long a client may take to send the head of its request.
-const HEAD: Duration = Duration::from_secs(5);
-/// How long a connection may last.
-const LONGEST: Duration = Duration::from_secs(20);
-/// The longest head of a request that is read.
-const MOST_HEAD: usize = 32 * 1024;
+/// The longest head of a request that is read, and so what a connection may hold without a body.
+const MOST_HEAD: usize = 16 * 1024;
 
 /// What one listener answers.
+#[derive(Clone)]
 pub struct Listener {
-    router: Router,
+    operators: Option<Router>,
+    github: Option<WebhookHandler>,
+    doors: Doors,
 }
 
 impl Listener {
     /// Answers operators who ask under an address or one of these names: page, health and metrics.
-    pub(crate) fn for_operators(page: StatusPage, health: Health, hosts: Vec<String>) -> Self {
+    pub(crate) fn for_operators(page: StatusPage, health: Health, hosts: Vec<String>, doors: Doors) -> Self {
         let health = Arc::new(health);
         let (ready, counted) = (Arc::clone(&health), Arc::clone(&health));
         let router = Router::new()
             .route("/healthz", get(move || std::future::ready(health.answer())))
             .route("/readyz", get(move || std::future::ready(ready.is_ready())))
             .route("/metrics", get(move || std::future::ready(counted.metrics())));
-        Listener { router: guard::guarded(page.route(router).fallback(nothing), hosts) }
+        let router = guard::guarded(page.route(router).fallback(async || nothing()), hosts);
+        Listener { operators: Some(router), github: None, doors }
     }
 
     /// Answers GitHub only.
-    pub(crate) fn for_github(handler: WebhookHandler) -> Self {
-        Listener { router: handler.route(Router::new().fallback(nothing)) }
+    pub(crate) fn for_github(handler: WebhookHandler, doors: Doors) -> Self {
+        Listener { operators: None, github: Some(handler), doors }
     }
 
     /// Answers GitHub, too.
     #[must_use]
     pub(crate) fn and_for_github(self, handler: WebhookHandler) -> Self {
-        Listener { router: handler.route(self.router) }
+        Listener { github: Some(handler), ..self }
+    }
+
+    /// Its places, which other listeners can share.
+    pub(crate) fn doors(&self) -> Doors {
+        self.doors.clone()
     }
 
     /// Serves until it is dropped.
-    pub(crate) async fn serve(self, listener: Arc<TcpListener>) {
-        let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    pub(crate) async fn serve(self, socket: Arc<TcpListener>) {
+        let this = Arc::new(self);
         loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-            let Ok((stream, _)) = listener.accept().await else {
+            let Ok((stream, from)) = socket.accept().await else {
                 // Usually out of file descriptors: some may be freed in a moment.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let service = TowerToHyperService::new(self.router.clone());
-            tokio::spawn(async move {
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    // A new request is answered with the fleets that exist then.
-                    .keep_alive(false)
-                    .header_read_timeout(HEAD)
-                    .max_buf_size(MOST_HEAD)
-                    .serve_connection(TokioIo::new(stream), service);
-                // A client may go away at any moment.
-                let _ = timeout(LONGEST, connection).await;
-                drop(slot);
-            });
+            let (this, visit) = (Arc::clone(&this), this.doors.arrives(Origin::of(from.ip())));
+            tokio::spawn(async move { attend(stream, &visit, |request| this.answer(request, &visit)).await });
+        }
+    }
+
+    async fn answer(&self, request: Request, visit: &Visit) -> Response {
+        // What stands before the daemon may have looked at the other one.
+        if request.headers().get_all(header::HOST).iter().count() > 1 {
+            return (StatusCode::BAD_REQUEST, "the request names several hosts\n").into_response();
+        }
+        match (&self.github, &self.operators) {
+            (Some(github), _) if request.uri().path() == "/webhook" => github.answer(request, visit).await,
+            (_, Some(router)) => {
+                visit.enters(DoorKind::Operators, 0);
+                let answer = TowerToHyperService::new(router.clone()).call(request).await;
+                answer.unwrap_or_else(|never| match never {})
+            }
+            (_, None) => nothing().into_response(),
         }
     }
 }
 
-async fn nothing() -> (StatusCode, &'static str) {
+fn nothing() -> (StatusCode, &'static str) {
     (StatusCode::NOT_FOUND, "nothing is here\n")
 }

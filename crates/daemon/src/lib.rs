@@ -16,6 +16,7 @@ mod config_reloader;
 mod config_watcher;
 mod context;
 mod direct_status;
+mod dumps;
 pub mod explain;
 mod first_looks;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod fleet_set;
 mod http;
 mod instance_lock;
 mod liveness;
+mod lock_file;
 mod metrics;
 pub mod observe;
 mod orphan_collector;
@@ -48,10 +50,12 @@ mod triggers;
 
 pub use context::{DaemonContext, GitHubs};
 pub use direct_status::direct_status;
+pub use dumps::forbid_dumps;
 pub use fleet_loop::FleetLoop;
 pub use fleet_set::Fleets;
 pub use http::Listener;
 pub use instance_lock::{InstanceLock, LockError, Presence};
+pub use lock_file::LockHolder;
 pub use plan_once::{Planned, plan_once};
 pub use run::{Daemon, TickFailures};
 pub use signals::{stop_on_signals, stop_with_last_words};

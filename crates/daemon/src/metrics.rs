@@ -42,6 +42,7 @@ struct MetricFamilies {
     step_seconds: Family<OfStep, Histogram, fn() -> Histogram>,
     wait_seconds: Family<OfFleet, Histogram, fn() -> Histogram>,
     deliveries: Family<OfDelivery, Counter>,
+    connections: Family<OfConnection, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -85,6 +86,12 @@ struct OfDelivery {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfConnection {
+    door: &'static str,
+    outcome: &'static str,
+}
+
 /// From 50 ms to 27 minutes.
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.05, 2.0, 16))
@@ -102,6 +109,7 @@ impl Default for Metrics {
             step_seconds: Family::new_with_constructor(seconds),
             wait_seconds: Family::new_with_constructor(seconds),
             deliveries: Family::default(),
+            connections: Family::default(),
         }))
     }
 }
@@ -160,6 +168,11 @@ impl Metrics {
         self.0.deliveries.get_or_create(&OfDelivery { outcome }).inc();
     }
 
+    /// Records the end of a connection to a listener.
+    pub(crate) fn connection_ended(&self, door: &'static str, outcome: &'static str) {
+        self.0.connections.get_or_create(&OfConnection { door, outcome }).inc();
+    }
+
     /// All counters and gauges as text.
     pub(crate) fn text(&self, view: &StatusView, context: &DaemonContext) -> String {
         let mut registry = Registry::with_prefix("azlin");
@@ -199,6 +212,11 @@ impl Metrics {
             "webhook_deliveries",
             "What was delivered to the webhook, by what came of it",
             counts.deliveries.clone(),
+        );
+        registry.register(
+            "connections",
+            "Connections to the listeners, by whom they were for and how they ended",
+            counts.connections.clone(),
         );
         registry.register_with_unit(
             "boot_step_duration",

@@ -19,7 +19,7 @@ use crate::context::DaemonContext;
 use crate::first_looks::FirstLooks;
 use crate::fleet_loop::{FleetLoop, LoopContext, PollSchedule, ProvisioningLimit};
 use crate::fleet_set::{Fleets, FleetsReader};
-use crate::http::{Health, Listener, StatusPage};
+use crate::http::{Doors, Health, Listener, StatusPage};
 use crate::liveness::Liveness;
 use crate::observe::Observer;
 use crate::orphan_collector::{LeftBehind, collect_orphans};
@@ -109,11 +109,12 @@ impl Daemon {
         hosts: Vec<String>,
     ) -> Listener {
         let (status_store, context) = (self.shared.status_store.clone(), self.shared.context.clone());
+        let doors = Doors::new(status_store.metrics().clone());
         let page =
             StatusPage { status_store: status_store.clone(), context: context.clone(), daemon: this_daemon };
         let (fleets, stop, first_looks) = (self.fleets(), self.stop(), self.shared.first_looks.clone());
         let health = Health { status_store, context, fleets, first_looks, patience, stop };
-        Listener::for_operators(page, health, hosts)
+        Listener::for_operators(page, health, hosts, doors)
     }
 
     /// Runs one tick of every fleet, and every operation that began in it.

@@ -5,6 +5,7 @@
 
 mod error;
 mod listeners;
+mod passed_sockets;
 mod run_until;
 mod running;
 
@@ -35,6 +36,7 @@ use crate::supervisor::Supervisor;
 use error::with_causes;
 pub use error::{ConnectError, ServiceError};
 use listeners::BoundListeners;
+use passed_sockets::PassedSockets;
 pub use run_until::run_until;
 use running::RunningDaemon;
 
@@ -79,12 +81,17 @@ pub async fn run_once(
     connect: impl Fn(&DaemonConfig) -> Result<DaemonContext, ConnectError>,
     bad_file: impl Fn(&FileProblem),
 ) -> Result<OnceReport, ServiceError> {
-    let _lock = lock(&paths.config_dir).await?;
+    let _lock = lock(&paths).await?;
     let Configuration { daemon, fleets, problems, .. } = config_dir::read(&paths.config_dir)?;
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).map_err(ServiceError::Signals)?;
     let context = connect(&daemon)?;
     problems.iter().for_each(bad_file);
+    if paths.state_dir.is_none() {
+        warn!(
+            "without --state-dir (STATE_DIRECTORY) each `run --once` begins with no memory: of requests that lists do not show yet, of failed starts and what they wait for, of the last scaling action, and of a VM that was asked to drain; name a directory that stays"
+        );
+    }
     let state = StateDir::new(paths.state_dir);
     let daemon = Daemon::new(&daemon, fleets, context, state, StatusStore::default(), stop);
     let failures = daemon.run_once().await;
@@ -98,13 +105,15 @@ pub async fn run_once(
 pub async fn run(paths: ServicePaths, adapters: Adapters<'_>) -> Result<(), ServiceError> {
     let (hangup, supervisor) = (Arc::new(Notify::new()), Supervisor::default());
     reload_on_hangup(Arc::clone(&hangup), supervisor.clone()).map_err(ServiceError::Signals)?;
-    let lock = lock(&paths.config_dir).await?;
+    let lock = lock(&paths).await?;
     // Watched before it is read, so that no change is missed.
     let watcher = ConfigWatcher::new(&paths.config_dir, hangup, supervisor.clone());
     let configuration = config_dir::read(&paths.config_dir)?;
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).map_err(ServiceError::Signals)?;
-    let endpoints = Endpoints::prepare(&configuration.daemon, adapters, None, &paths.config_dir).await?;
+    let passed = PassedSockets::take();
+    let endpoints =
+        Endpoints::prepare(&configuration.daemon, adapters, None, &passed, &paths.config_dir).await?;
     let status_store = StatusStore::default();
     let reloader = ConfigReloader::new(paths.config_dir.clone(), lock, configuration, status_store.clone());
     let service = Service {
@@ -112,6 +121,7 @@ pub async fn run(paths: ServicePaths, adapters: Adapters<'_>) -> Result<(), Serv
         reloader,
         supervisor,
         status_store,
+        passed_sockets: passed,
         status_file: status_file(paths.runtime_dir.as_deref()),
         state: StateDir::new(paths.state_dir),
         this_daemon: this_daemon(&paths.config_dir, env!("CARGO_PKG_VERSION")),
@@ -123,13 +133,14 @@ pub async fn run(paths: ServicePaths, adapters: Adapters<'_>) -> Result<(), Serv
 
 /// Keeps a second daemon, or `run --once`, away from the same fleets: both would start the same missing
 /// runners.
-async fn lock(config_dir: &Path) -> Result<InstanceLock, ServiceError> {
-    match InstanceLock::acquire(config_dir).await {
+async fn lock(paths: &ServicePaths) -> Result<InstanceLock, ServiceError> {
+    let config_dir = &paths.config_dir;
+    match InstanceLock::acquire(config_dir, paths.runtime_dir.as_deref()).await {
         Ok(lock) => Ok(lock),
         Err(error) => {
             // If the directory is unreadable too, that error says more.
             config_dir::read(config_dir)?;
-            Err(ServiceError::Lock { directory: config_dir.to_owned(), error })
+            Err(ServiceError::Lock { directory: config_dir.clone(), error })
         }
     }
 }
@@ -151,6 +162,7 @@ struct Service {
     watcher: ConfigWatcher,
     supervisor: Supervisor,
     status_store: StatusStore,
+    passed_sockets: PassedSockets,
     status_file: Option<StatusFile>,
     state: StateDir,
     this_daemon: DaemonStatus,
@@ -201,7 +213,8 @@ impl Service {
                 ended = &mut running.task => return Err(ServiceError::Ended(format!("{ended:?}"))),
                 read = self.reloader.changes(&mut self.watcher, &running.fleets, &endpoints.context) => read,
             };
-            match Endpoints::prepare(&read.daemon, adapters, Some(endpoints), &self.config_dir).await {
+            let (before, passed) = (Some(endpoints), &self.passed_sockets);
+            match Endpoints::prepare(&read.daemon, adapters, before, passed, &self.config_dir).await {
                 Ok(prepared) => return Ok(Some((read, prepared))),
                 Err(why) => self.reloader.refuse(&with_causes(&why), endpoints.context.now()),
             }
@@ -242,10 +255,11 @@ impl Endpoints {
         config: &DaemonConfig,
         adapters: Adapters<'_>,
         before: Option<&Endpoints>,
+        passed: &PassedSockets,
         config_dir: &Path,
     ) -> Result<Self, ServiceError> {
         let before = before.map(|endpoints| &endpoints.listeners);
-        let listeners = BoundListeners::bind(config, before, config_dir).await?;
+        let listeners = BoundListeners::bind(config, before, passed, config_dir).await?;
         let webhook = (adapters.webhook)()?;
         if let (None, Some(address)) = (&webhook, config.webhook_listen) {
             warn!(

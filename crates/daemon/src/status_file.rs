@@ -114,6 +114,7 @@ pub(crate) fn status(view: StatusView, daemon: DaemonStatus, context: &DaemonCon
         daemon: Some(DaemonStatus { read_at: view.read_at, ..daemon }),
         fleets: view.fleets.into_values().collect(),
         bad_files: view.bad_files,
+        errors: view.errors,
         budgets: context.budgets(),
     }
 }

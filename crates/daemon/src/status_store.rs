@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use azlin_fleet::model::PoolName;
-use azlin_fleet::report::{BadFileStatus, FleetStatus, History};
+use azlin_fleet::report::{BadFileStatus, DaemonError, DaemonErrorKind, FleetStatus, History};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -26,6 +26,8 @@ pub struct StatusView {
     pub fleets: BTreeMap<PoolName, FleetStatus>,
     /// Files that cannot be used.
     pub bad_files: Vec<BadFileStatus>,
+    /// Errors of the daemon itself.
+    pub errors: Vec<DaemonError>,
     /// When the configuration was last read.
     pub read_at: Timestamp,
     /// Rises with each change.
@@ -82,6 +84,23 @@ impl StatusStore {
         self.view.send_modify(|view| {
             view.revision += 1;
             (view.bad_files, view.read_at) = (bad_files, read_at);
+        });
+    }
+
+    /// An error of the daemon begins.
+    pub(crate) fn begins(&self, error: DaemonError) {
+        self.view.send_modify(|view| {
+            view.revision += 1;
+            view.errors.push(error);
+            view.errors.sort_by(|a, b| (a.about, &a.of).cmp(&(b.about, &b.of)));
+        });
+    }
+
+    /// An error of the daemon has ended.
+    pub(crate) fn ends(&self, about: DaemonErrorKind, of: &str) {
+        self.view.send_modify(|view| {
+            view.revision += 1;
+            view.errors.retain(|error| error.about != about || error.of != of);
         });
     }
 

@@ -63,7 +63,7 @@ impl Supervisor {
             if self.is(&self.0.stopping) {
                 continue;
             }
-            let line = summary(view.fleets.values(), &view.bad_files);
+            let line = summary(view.fleets.values(), &view.bad_files, &view.errors);
             let names = fleets.now();
             let is_missing =
                 |name: &&PoolName| !view.fleets.contains_key(*name) && !first_looks.excuse(name, START_LIMIT);

@@ -13,4 +13,4 @@ mod webhook;
 pub use azure::{Address, Azure};
 pub use github::GitHub;
 pub use ssh::{Session, Ssh};
-pub use webhook::{Delivery, NotTaken, RawDelivery, WebhookReader};
+pub use webhook::{Delivery, DeliverySignature, NotTaken, RawDelivery, WebhookReader};

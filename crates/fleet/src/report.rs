@@ -1,6 +1,7 @@
 //! What others read: status, summary, history, cost.
 
 mod cost;
+mod daemon_errors;
 mod errors;
 mod history;
 mod queue_wait;
@@ -9,6 +10,9 @@ mod summary;
 mod token_expiry;
 
 pub use cost::Cost;
+pub use daemon_errors::{
+    Crowding, CrowdingChange, DaemonError, DaemonErrorKind, DoorKind, crowded, not_listening,
+};
 pub use errors::{FleetErrorKind, LastingError};
 pub use history::{DECISIONS, Decided, History, MINUTES, Minute};
 pub use queue_wait::begun;

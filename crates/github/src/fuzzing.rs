@@ -1,7 +1,7 @@
 //! Entry points for the fuzzer. Only a build with `--cfg fuzzing` has them.
 
 use azlin_fleet::model::RunnerInfo;
-use azlin_fleet::ports::{NotTaken, RawDelivery, WebhookReader as _};
+use azlin_fleet::ports::{DeliverySignature, NotTaken, RawDelivery, WebhookReader as _};
 use azlin_http::HttpReply;
 use jiff::Timestamp;
 use reqwest::StatusCode;
@@ -55,8 +55,10 @@ pub fn webhook(body: &[u8]) {
     let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     let (good, text) = (format!("sha256={hex}"), String::from_utf8_lossy(body));
     for content_type in ["application/json", "application/x-www-form-urlencoded"] {
-        let delivery =
-            |signature| webhook.read(RawDelivery { event: "workflow_job", signature, content_type, body });
+        let delivery = |signature: Option<&String>| {
+            let signature = DeliverySignature::of_headers(signature.map(|text| text.as_bytes()))?;
+            webhook.read(RawDelivery { event: "workflow_job", signature, content_type, body })
+        };
         assert_ne!(delivery(Some(&good)), Err(NotTaken::Forged));
         assert_eq!(delivery(Some(&text)), Err(NotTaken::Forged));
         assert_eq!(delivery(None), Err(NotTaken::Unsigned));

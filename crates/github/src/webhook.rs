@@ -77,9 +77,7 @@ impl WebhookVerifier {
 
 impl azlin_fleet::ports::WebhookReader for WebhookVerifier {
     fn read(&self, delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken> {
-        let signature = delivery.signature.ok_or(NotTaken::Unsigned)?;
-        let signature = signature.strip_prefix("sha256=").and_then(bytes_of_hex).ok_or(NotTaken::Forged)?;
-        if !self.is_signed(&signature, delivery.body) {
+        if !self.is_signed(delivery.signature.bytes(), delivery.body) {
             return Err(NotTaken::Forged);
         }
         match delivery.event {
@@ -114,12 +112,6 @@ fn job(delivery: RawDelivery<'_>) -> Result<Delivery, NotTaken> {
     let EventJobJson { id, run_id, labels } = workflow_job;
     let (repo_id, run) = (repository.id.map(RepoId), run_id.map(RunId));
     Ok(Delivery::Job(JobEvent { repo, repo_id, run, job: JobId(id), labels, change }))
-}
-
-fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| Some((digit(pair[0])? << 4) | digit(*pair.get(1)?)?)).collect()
 }
 
 #[cfg(test)]

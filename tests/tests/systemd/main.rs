@@ -9,5 +9,6 @@ mod disk;
 mod journal;
 mod network;
 mod package;
+mod port;
 mod security;
 mod trouble;

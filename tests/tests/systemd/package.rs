@@ -28,6 +28,14 @@ fn it_is_upgraded_removed_and_purged_and_no_vm_is_touched() {
     host.install();
     make_next(&host);
 
+    // An editor or an older version has left secrets open.
+    host.run("echo secret >/etc/azlin/credentials/open && chmod 755 /etc/azlin/credentials");
+    host.run("chmod 644 /etc/azlin/credentials/open /etc/azlin/environment");
+    host.install();
+    let modes = "cd /etc/azlin && stat --format=%a credentials credentials/open environment";
+    assert_eq!(host.run(modes), "700\n600\n600");
+    host.run("rm /etc/azlin/credentials/open");
+
     host.configure();
     host.fleet("ci", "min_runners = 2\nmax_runners = 20\n");
     let mine = host.run("cat /etc/azlin/azlin.toml /etc/azlin/fleets/ci.toml");

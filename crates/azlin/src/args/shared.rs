@@ -19,7 +19,7 @@ pub struct DirectoryArgs {
     /// named another one. Without it a restart forgets both.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "STATE_DIRECTORY")]
     pub state_dir: Option<PathBuf>,
-    /// Where the daemon leaves its status for `status` to read.
+    /// Where the daemon has its lock, and leaves its status for `status` to read.
     ///
     /// Without it /run/azlin where that can be written to, else azlin in the user's own runtime directory
     /// (XDG_RUNTIME_DIR).
@@ -50,7 +50,7 @@ pub struct TargetArgs {
     /// The directory with azlin.toml and fleets/.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
     pub config_dir: PathBuf,
-    /// Where the daemon leaves its status, as it was given to the daemon.
+    /// Where the daemon has its lock and leaves its status, as it was given to the daemon.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "RUNTIME_DIRECTORY")]
     pub runtime_dir: Option<PathBuf>,
     /// Show what would change, and change nothing.

@@ -77,7 +77,7 @@ pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
 /// What keeps fleets from their work at present, where a daemon runs that knows it. What the check itself looks at is left
 /// out.
 fn errors_of_daemon(directories: &DirectoryArgs) -> BTreeMap<PoolName, Vec<String>> {
-    if Presence::of(&directories.config_dir) != Presence::Running {
+    if Presence::of(&directories.config_dir, directories.runtime_dir.as_deref()) != Presence::Running {
         return BTreeMap::new();
     }
     let status = read_status(&runtime_dirs(directories.runtime_dir.as_deref()), &directories.config_dir);

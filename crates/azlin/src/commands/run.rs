@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use azlin_daemon::forbid_dumps;
 use azlin_daemon::service::{self, Adapters, ServiceError};
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::ports::WebhookReader;
@@ -13,6 +14,7 @@ use crate::exit_status::ExitStatus;
 use crate::output::{say_error, say_problem};
 
 pub async fn run(args: RunArgs) -> Result<ExitStatus> {
+    forbid_dumps();
     let environment = ProcessEnvironment::of_this_process(&args.directories.config_dir)?;
     let connect = |config: &DaemonConfig| Ok(connect(config, &environment)?);
     if args.once {

@@ -92,7 +92,7 @@ fn only(mut status: Status, pool: Option<&PoolName>) -> Status {
 
 /// The daemon's own status where one runs, else what GitHub and Azure say.
 async fn look(directories: &DirectoryArgs, last: Option<&Status>) -> Result<Status> {
-    match Presence::of(&directories.config_dir) {
+    match Presence::of(&directories.config_dir, directories.runtime_dir.as_deref()) {
         Presence::Running => of_daemon(directories).await,
         Presence::Absent => directly(directories, last).await,
         Presence::Unknown => {

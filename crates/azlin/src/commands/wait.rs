@@ -85,7 +85,7 @@ pub async fn wait(
 /// Why waiting is useless, if it is.
 fn useless(target: &TargetArgs, written: Timestamp) -> Option<String> {
     let (shown, pool) = (target.config_dir.display(), &target.pool);
-    if Presence::of(&target.config_dir) == Presence::Absent {
+    if Presence::of(&target.config_dir, target.runtime_dir.as_deref()) == Presence::Absent {
         return Some(format!(
             "no daemon is running on {shown}, so there is nothing to wait for: the file is changed, and `azlin github-runner \
              run` acts on it"

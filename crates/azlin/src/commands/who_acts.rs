@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(25);
 /// written at that time.
 pub async fn text(target: &TargetArgs, written: Option<Timestamp>) -> String {
     let shown = target.config_dir.display();
-    match (Presence::of(&target.config_dir), written) {
+    match (Presence::of(&target.config_dir, target.runtime_dir.as_deref()), written) {
         (Presence::Running, None) => format!("A daemon is running on {shown}."),
         (Presence::Running, Some(written)) => match reader_of(target, written).await {
             Some((_, Some(why))) => {

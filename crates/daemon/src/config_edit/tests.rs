@@ -48,7 +48,7 @@ fn mode_and_link_stay_and_nothing_is_left_behind() {
     assert_eq!(std::fs::read_to_string(&target).expect("it is there"), edited.after);
     assert!(file.symlink_metadata().expect("it is there").is_symlink());
     assert_eq!(target.metadata().expect("it is there").permissions().mode() & 0o777, 0o640);
-    assert_eq!(names(&directory), ["ci.toml", "target"]);
+    assert_eq!(names(&directory), [".lock", "ci.toml", "target"]);
 }
 
 /// What a power cut between writing and renaming leaves: the old file, and a hidden one beside it.
@@ -58,10 +58,10 @@ fn what_a_cut_left_is_passed_over_and_cleared_away() {
     let read = config_dir::read(directory.path()).expect("it can be read");
     assert_eq!((read.fleets.len(), read.problems.len()), (1, 0));
     write(&directory, &max(7)).expect("it is good");
-    assert_eq!(names(&directory), ["ci.toml"]);
+    assert_eq!(names(&directory), [".lock", "ci.toml"]);
     std::fs::write(directory.path().join("fleets/.ci.toml.Zz90yx.tmp"), "").expect("it can be written");
     write(&directory, &max(7)).expect("it changes nothing");
-    assert_eq!(names(&directory), ["ci.toml"], "cleared away all the same");
+    assert_eq!(names(&directory), [".lock", "ci.toml"], "cleared away all the same");
 }
 
 #[test]
@@ -97,6 +97,7 @@ fn who_waits_too_long_is_told_for_whom() {
     let _held = lock(&fleets, Duration::ZERO).expect("nobody has it");
     let error = lock(&fleets, Duration::ZERO).expect_err("it is held");
     assert!(matches!(&error, EditError::Locked { .. }));
+    assert!(error.to_string().contains(&format!("by process {} (", std::process::id())), "{error}");
     assert!(error.to_string().contains("another azlin github-runner enable, disable or scale"), "{error}");
 }
 
@@ -129,5 +130,5 @@ fn a_pool_that_is_not_there() {
     assert_eq!(pools, [pool("builds"), pool("ci")]);
     let alike = update(directory.path(), &pool("CI"), &max(7), IfAbsent::Make, Mode::Write);
     assert!(matches!(alike, Err(EditError::Clash(_))), "{alike:?}");
-    assert_eq!(names(&directory), ["builds.toml", "ci.toml"]);
+    assert_eq!(names(&directory), [".lock", "builds.toml", "ci.toml"]);
 }

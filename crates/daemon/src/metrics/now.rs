@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 
 use azlin_fleet::model::{Budget, Calls, PhaseKind};
-use azlin_fleet::report::{FleetErrorKind, FleetStatus};
+use azlin_fleet::report::{DaemonErrorKind, FleetErrorKind, FleetStatus};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -46,6 +46,11 @@ struct OfCredential {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfKind {
     fleet: String,
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfDaemonError {
     kind: &'static str,
 }
 
@@ -157,6 +162,15 @@ pub(super) fn register(registry: &mut Registry, view: &StatusView, context: &Dae
     let bad = Number::default();
     bad.set(view.bad_files.len() as f64);
     registry.register("bad_files", "Configuration files that cannot be used", bad);
+    let errors = DaemonErrorKind::ALL.map(|kind| {
+        let count = view.errors.iter().filter(|error| error.about == kind).count();
+        (OfDaemonError { kind: kind.as_str() }, count as f64)
+    });
+    registry.register(
+        "daemon_errors",
+        "What is wrong with the daemon itself at present, by kind",
+        family(errors),
+    );
     budgets(registry, context, moment);
     calls(registry, context);
 }

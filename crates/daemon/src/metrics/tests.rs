@@ -64,6 +64,7 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
         "azlin_github_budget_limit{credential=\"\"} 5000.0",
         "azlin_build_info{version=\"0.1.0\"} 1",
         "azlin_bad_files 0.0",
+        "azlin_daemon_errors{kind=\"listening\"} 0.0",
         "# EOF",
     ] {
         assert!(told.lines().any(|told| told == line), "{line} is not in\n{told}");
@@ -72,6 +73,7 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
     let cost = told.lines().find_map(|line| line.strip_prefix(starting)).unwrap_or("0");
     assert!(cost.parse::<f64>().is_ok_and(|cost| cost > 0.0), "{cost}");
     status_store.metrics().delivered("told");
+    status_store.metrics().connection_ended("webhook", "answered");
     let told = status_store.metrics().text(&status_store.read(), &fixture.context);
     assert_eq!(
         of_the_page(),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use tokio::task::JoinError;
 
 use crate::config_dir::ConfigError;
-use crate::instance_lock::LockError;
+use crate::instance_lock::{LockError, holder_in_words};
 
 /// Why an adapter cannot be made.
 pub type ConnectError = Box<dyn Error + Send + Sync>;
@@ -58,8 +58,9 @@ fn locked(directory: &std::path::Path, error: &LockError) -> String {
     let shown = directory.display();
     match error {
         LockError::Unreadable(error) => format!("{shown} cannot be opened: {error}"),
-        LockError::AlreadyRunning => format!(
-            "{shown} is locked, most likely by another azlin github-runner run: stop that first, or let it do the work"
+        LockError::AlreadyRunning(holder) => format!(
+            "{shown} is locked by {}, most likely another azlin github-runner run: stop that first, or let it do the work",
+            holder_in_words(holder.as_ref())
         ),
     }
 }

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::{Endpoints, Service, ServiceError};
 use crate::fleet_set::Fleets;
-use crate::http::WebhookHandler;
+use crate::http::{WebhookHandler, watch_doors};
 use crate::run::Daemon;
 
 /// How long after the third missed poll a fleet counts as stuck.
@@ -54,7 +54,9 @@ impl RunningDaemon {
         let operators =
             daemon.operators_listener(own.clone(), config.poll_queue * 3 + GRACE, config.hosts.clone());
         let github = WebhookHandler::new(endpoints.webhook.clone(), daemon.trigger_router(), store);
-        let servers = endpoints.listeners.serve(operators, github);
+        let mut servers =
+            endpoints.listeners.serve(&operators, github, &service.passed_sockets, store, context);
+        servers.push(tokio::spawn(watch_doors(operators.doors(), store.clone(), context.clone())));
         let task = tokio::spawn(daemon.run());
         RunningDaemon { task, fleets, stop, servers, supervisor, status_file }
     }

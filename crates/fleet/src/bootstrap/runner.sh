@@ -59,15 +59,28 @@ ensure_user() {
     id "$user" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$user"
 }
 
-# The version of the program, if there is one and it is whole.
+# Makes what an image brought the user's own. Once, before any job: later a job may have laid links there, and root would
+# give away what they lead to. Root runs nothing of $home itself, and writes nothing there.
+own() {
+    [ ! -e "$state/owned" ] || return 0
+    mkdir -p "$state"
+    ensure_user
+    chown -R "$user:$user" "$home"
+    : >"$state/owned"
+}
+
+# The version of the program, if there is one and it is whole. What is found out is kept where no job can change it.
 version() {
     if [ -e "$state/unpacking" ]; then
         return 0
     elif [ -s "$state/version" ]; then
         cat "$state/version"
     elif [ -x "$home/bin/Runner.Listener" ] && [ ! -e "$state/registered" ]; then
-        # No job has run: it is still the image's, and writes its log where root alone may.
-        "$home/bin/Runner.Listener" --version 2>/dev/null </dev/null | sed -n -E '1s/^([0-9][0-9.]*)[[:space:]]*$/\1/p' || :
+        own
+        (cd "$home" && as_user ./bin/Runner.Listener --version 2>/dev/null </dev/null) |
+            sed -n -E '1s/^([0-9][0-9.]*)[[:space:]]*$/\1/p' >"$state/version.new" || :
+        mv "$state/version.new" "$state/version"
+        cat "$state/version"
     fi
 }
 
@@ -121,8 +134,8 @@ fetch() {
     ensure_user
     spare_from_restarts
     mkdir -p "$home"
+    own
     if [ -n "$version" ] && [ "$(version)" = "$version" ] || [ -z "$version" ] && [ -n "$(version)" ]; then
-        chown -R "$user:$user" "$home"
         return
     fi
     use_proxies
@@ -151,8 +164,7 @@ fetch() {
     fi
     : >"$state/unpacking"
     rm -f "$state/version"
-    tar -xzf "$archive" -C "$home"
-    chown -R "$user:$user" "$home"
+    as_user tar -xzf - --no-same-owner -C "$home" <"$archive"
     [ -z "$version" ] || echo "$version" >"$state/version"
     rm -f "$state/unpacking" "$archive"
 }
@@ -214,8 +226,7 @@ configure() {
         [ -z "$(unit)" ] || systemctl disable --now -- "$(unit)" || :
         rm -f "$state/unit" /etc/systemd/system/actions.runner.*.service
         rm -f .runner .runner_migrated .credentials .credentials_migrated .credentials_rsaparams .service
-        # Where an image holds the program, it may be root's.
-        chown -R "$user:$user" "$home"
+        own
         set -- --unattended --url "$url" --name "$name" --labels "$labels" --work _work --replace \
             --disableupdate --no-default-labels
         [ -z "$group" ] || set -- "$@" --runnergroup "$group"

@@ -100,6 +100,15 @@ pub enum NextStep {
     Ended(RunnerId),
 }
 
+/// What a VM's user data says once a registration was sent to it. The VM's metadata service shows it, and nothing on the VM
+/// can change it.
+pub const REGISTERED: &str = "azlin-registered";
+
+/// Why a machine gets no registration a second time: a job may have run on it, as root, and whatever it says of itself may be
+/// that job's.
+pub const WAS_REGISTERED: &str = "a registration was sent to this VM before, and it says that it was never configured: \
+    it gets no other one";
+
 /// The next step on a machine. An image may hold traces of another runner, from whose machine it was made.
 /// They are ignored.
 pub fn next(found: &ProbeResult, wanted: &WantedRunner<'_>) -> NextStep {

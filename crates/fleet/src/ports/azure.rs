@@ -54,6 +54,13 @@ pub trait Azure: Send + Sync {
     /// The VM answers by powering off.
     async fn ask_to_drain(&self, group: &ResourceGroup, name: &str, request: &str) -> Result<(), CallError>;
 
+    /// Whether word was left at a VM, where nothing on the VM can change it: that a registration was sent to it, or that it was
+    /// asked to drain. An error where there is no such VM.
+    async fn was_registered(&self, group: &ResourceGroup, name: &str) -> Result<bool, CallError>;
+
+    /// Leaves word at a VM that a registration is sent to it. Returns once Azure has taken the request. Safe to repeat.
+    async fn note_registration(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError>;
+
     /// Asks for a VM's removal with its NIC, disk and IP, and returns once Azure has taken the
     /// request. A VM that is not there is a success.
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError>;

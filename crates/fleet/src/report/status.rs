@@ -16,6 +16,7 @@ use crate::observe::{OldestPending, Operation, QueueMetrics, Snapshot};
 use crate::plan::DecisionStatus;
 use crate::plan::Plan;
 use crate::report::Cost;
+use crate::report::daemon_errors::DaemonError;
 use crate::report::errors::{LastingError, lasting};
 use crate::state::{FailingRemoval, FleetState};
 
@@ -35,6 +36,9 @@ pub struct Status {
     pub fleets: Vec<FleetStatus>,
     /// Files that cannot be used.
     pub bad_files: Vec<BadFileStatus>,
+    /// Errors of the daemon itself.
+    #[serde(default)]
+    pub errors: Vec<DaemonError>,
     /// The rate limits of GitHub and Azure.
     pub budgets: Budgets,
 }

@@ -1,11 +1,15 @@
 //! All fleets in one line, as `systemctl status` shows it.
 
 use crate::model::{PhaseKind, counted};
-use crate::report::{BadFileStatus, FleetStatus};
+use crate::report::{BadFileStatus, DaemonError, FleetStatus};
 
 /// The line: runners, jobs and errors. It contains no time, so it stays the same while nothing changes. What is not
 /// known is not counted as zero.
-pub fn summary<'s>(fleets: impl IntoIterator<Item = &'s FleetStatus>, bad_files: &[BadFileStatus]) -> String {
+pub fn summary<'s>(
+    fleets: impl IntoIterator<Item = &'s FleetStatus>,
+    bad_files: &[BadFileStatus],
+    errors: &[DaemonError],
+) -> String {
     let fleets: Vec<&FleetStatus> = fleets.into_iter().collect();
     let runners = || fleets.iter().flat_map(|fleet| fleet.known_runners()).filter(|runner| !runner.is_gone());
     let counts = ["starting", "idle", "busy", "leaving"]
@@ -35,7 +39,7 @@ pub fn summary<'s>(fleets: impl IntoIterator<Item = &'s FleetStatus>, bad_files:
         .iter()
         .flat_map(|fleet| fleet.errors.iter().map(|error| format!("{}: {}", fleet.pool, error.what)));
     let files = bad_files.iter().map(|bad| format!("{} cannot be used", bad.file));
-    let mut wrong = files.chain(troubles);
+    let mut wrong = files.chain(errors.iter().map(|error| error.what.clone())).chain(troubles);
     if let Some(first) = wrong.next() {
         line += &format!("; {first}");
         match wrong.count() {

@@ -1,4 +1,4 @@
-use azlin_fleet::ports::WebhookReader as _;
+use azlin_fleet::ports::{DeliverySignature, WebhookReader as _};
 
 use super::*;
 
@@ -16,6 +16,7 @@ fn signature(secret: &str, body: &[u8]) -> String {
 }
 
 fn read(event: &str, content_type: &str, body: &[u8], signature: Option<&str>) -> Result<Delivery, NotTaken> {
+    let signature = DeliverySignature::of_headers(signature.map(str::as_bytes))?;
     webhook().read(RawDelivery { event, signature, content_type, body })
 }
 
@@ -31,7 +32,8 @@ fn the_signature_is_the_one_of_githubs_own_page() {
     let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
     let delivery = RawDelivery {
         event: "ping",
-        signature: Some(signature),
+        signature: DeliverySignature::of_headers([signature.as_bytes()])
+            .expect("it is written as GitHub does"),
         content_type: "application/json",
         body: b"Hello, World!",
     };
@@ -59,7 +61,8 @@ fn every_secret_serves_and_nothing_else() {
 
 #[test]
 fn what_is_forged_is_not_even_read() {
-    assert_eq!(read("workflow_job", "application/json", b"{", Some("sha256=00")), Err(NotTaken::Forged));
+    let forged = signature("another secret of some length", b"{");
+    assert_eq!(read("workflow_job", "application/json", b"{", Some(&forged)), Err(NotTaken::Forged));
     assert!(matches!(signed("workflow_job", b"{"), Err(NotTaken::Unreadable(_))));
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use azlin_fleet::bootstrap::steps::REGISTERED;
 use azlin_fleet::model::{
     CallError, CallErrorKind, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates,
     ProvisioningState, Remaining, ResourceGroup, RunnerName, UntaggedVm, Vm, VmSpec, VmTags,
@@ -303,6 +304,19 @@ impl Azure for InProcess {
             }
         })
         .await
+    }
+
+    async fn was_registered(&self, group: &ResourceGroup, name: &str) -> Result<bool, CallError> {
+        self.call(on(group, "GET", Some(name)), |world, _| {
+            let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
+            let vm = vm.ok_or_else(|| CallError::new(CallErrorKind::NotFound, "there is no such VM"))?;
+            Ok(vm.body["properties"]["userData"].as_str().is_some_and(|text| !text.is_empty()))
+        })
+        .await
+    }
+
+    async fn note_registration(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
+        self.ask_to_drain(group, name, REGISTERED).await
     }
 
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {

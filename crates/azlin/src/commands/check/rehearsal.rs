@@ -49,7 +49,7 @@ pub async fn run(
     environment: &ProcessEnvironment,
 ) -> Result<ExitStatus> {
     let config_dir = &args.view.directories.config_dir;
-    let _lock = match InstanceLock::acquire(config_dir).await {
+    let _lock = match InstanceLock::acquire(config_dir, args.view.directories.runtime_dir.as_deref()).await {
         Ok(lock) => lock,
         Err(error) => {
             say_error(&locked(config_dir, &error));
@@ -98,8 +98,8 @@ pub async fn run(
 fn locked(config_dir: &Path, error: &LockError) -> String {
     let shown = config_dir.display();
     match error {
-        LockError::AlreadyRunning => format!(
-            "a daemon runs on {shown}, and would count the rehearsal's runner as one of its own, or remove it: stop it for \
+        LockError::AlreadyRunning(_) => format!(
+            "a daemon runs on {shown} ({error}), and would count the rehearsal's runner as one of its own, or remove it: stop it for \
              some minutes, or rehearse beside it from a copy of the directory in which the fleet's file has another name"
         ),
         LockError::Unreadable(why) => format!("{shown} cannot be read: {why}"),

@@ -32,6 +32,10 @@ pub fn status(
     for pool in waiting.iter().filter(|pool| !is_bad(pool)) {
         text += &format!("\n{}\n  waits for its first tick\n", terminal.paint(Tone::Strong, pool));
     }
+    for error in &status.errors {
+        let told = format!("error for {}: {}", age(error.since, now), error.what);
+        text += &format!("\n{}", wrapped("", &terminal.paint(Tone::Bad, told), terminal));
+    }
     for bad in &status.bad_files {
         let since =
             if status.daemon.is_some() { format!(" since {}", age(bad.since, now)) } else { String::new() };

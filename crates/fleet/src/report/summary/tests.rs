@@ -81,7 +81,7 @@ fn it_tells_runners_and_jobs_and_what_is_wrong_first() {
         ),
         (vec![], std::slice::from_ref(&bad), "no fleet; /etc/azlin/fleets/x.toml cannot be used"),
     ] {
-        assert_eq!(summary(&fleets, bad_files), expected);
+        assert_eq!(summary(&fleets, bad_files, &[]), expected);
     }
 }
 
@@ -90,7 +90,7 @@ fn one_whose_vm_azure_removes_is_leaving() {
     let mut going = fleet("ci", &[Destroyed], 0, &[]);
     let vm = VmStatus { name: String::new(), size: String::new(), resource_group: String::new() };
     going.runners.iter_mut().flatten().for_each(|runner| runner.vm = Some(vm.clone()));
-    assert_eq!(summary(&[going], &[]), "1 fleet, 1 runner (1 leaving), 0 pending jobs");
+    assert_eq!(summary(&[going], &[], &[]), "1 fleet, 1 runner (1 leaving), 0 pending jobs");
 }
 
 /// Unknown is not zero.
@@ -112,6 +112,6 @@ fn what_is_not_known_is_not_counted_as_none() {
         ),
         (vec![part()], "1 fleet, 0 runners, at least 2 pending jobs"),
     ] {
-        assert_eq!(summary(&fleets, &[]), expected);
+        assert_eq!(summary(&fleets, &[], &[]), expected);
     }
 }

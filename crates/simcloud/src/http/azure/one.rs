@@ -19,7 +19,12 @@ pub(super) fn answer(world: &mut World, request: &SimRequest, at: At<'_>) -> Sim
             let expand = request.parameter("$expand").unwrap_or_default();
             let wants =
                 if expand.eq_ignore_ascii_case("instanceView") { VmView::Expanded } else { VmView::Model };
-            of(world, at).map_or_else(|| no_vm(at), |vm| SimResponse::json(200, &vm_json(world, vm, wants)))
+            let Some(vm) = of(world, at) else { return no_vm(at) };
+            let mut shown = vm_json(world, vm, wants);
+            if expand.eq_ignore_ascii_case("userData") {
+                shown["properties"]["userData"] = vm.body["properties"]["userData"].clone();
+            }
+            SimResponse::json(200, &shown)
         }
         "PATCH" => patch(world, request, at),
         "DELETE" => delete(world, request, at),
