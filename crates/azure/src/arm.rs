@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use azlin_fleet::model::CallOutcome;
+use azlin_fleet::model::{CallOutcome, ForeignText};
 use azlin_http::{
     ApiClient, FailedTry, HttpReply, HttpRequest, HttpTransport, PATIENCE, RequestEffect, retry_after,
 };
@@ -108,7 +108,10 @@ impl Arm {
         if call.url.origin() != self.root.origin() {
             let why =
                 "the link to the next page leads to another host, where the token is not sent".to_owned();
-            return Err(ArmError { how: How::NoAnswer { was_sent: false, why }, may_be_done: false });
+            return Err(ArmError {
+                how: How::NoAnswer { was_sent: false, is_cut: false, why },
+                may_be_done: false,
+            });
         }
         let counted = Counted::of(&call.method, &call.url);
         let mut attempts = self.client.attempts(repeats(counted.effect()), None);
@@ -138,6 +141,7 @@ impl Arm {
                 How::Refused(refusal) => {
                     self.client.traffic.ended(CallOutcome::of(refusal.status, false));
                 }
+                How::NoAnswer { is_cut: true, .. } => self.client.traffic.ended(CallOutcome::Cut),
                 How::NoAnswer { .. } => self.client.traffic.ended(CallOutcome::NoAnswer),
                 How::HeldBack(_) | How::NoToken(_) => {}
             }
@@ -185,7 +189,7 @@ impl Arm {
         }
         if !reply.status.is_client_error() && !reply.status.is_server_error() {
             let why = format!("{}, which is not what Azure documents", reply.status);
-            return Err(How::NoAnswer { was_sent: true, why });
+            return Err(How::NoAnswer { was_sent: true, is_cut: false, why });
         }
         let mut secrets: Vec<&str> = call.secrets.iter().map(String::as_str).collect();
         secrets.push(token.secret());
@@ -228,7 +232,7 @@ fn extent(headers: &HeaderMap) -> Extent {
     {
         return Extent::Subscription;
     }
-    let used_up: Vec<String> =
+    let used_up: Vec<ForeignText> =
         of_operations(headers).filter(|(_, left)| *left == 0).map(|(name, _)| name).collect();
     if !used_up.is_empty() && used_up.iter().all(|name| name.ends_with("Resource")) {
         Extent::Resource

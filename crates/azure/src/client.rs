@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azlin_fleet::bootstrap::steps::REGISTERED;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates, Remaining,
-    ResourceGroup, UntaggedVm, Vm, VmSpec,
+    CallError, CallErrorKind, Calls, FailedVm, ForeignText, Orphan, OrphanKind, PowerState, PowerStates,
+    Remaining, ResourceGroup, UntaggedVm, Vm, VmSpec,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_http::{HttpSettings, HttpTransport, TrafficCounts};
@@ -35,8 +35,10 @@ use crate::{vm_reads, vms};
 
 /// The most resource groups of a subscription whose VMs are listed one by one.
 const MOST_GROUPS: usize = 20;
-/// The largest body that is read. A page of VMs has about a megabyte.
-const LARGEST_BODY: usize = 64 * 1024 * 1024;
+/// The largest body that is read. A page of VMs has about a megabyte, and all sizes of all regions have some twenty.
+const LARGEST_BODY: usize = 32 * 1024 * 1024;
+/// The most that is read at the same time.
+const LARGEST_TOGETHER: usize = 256 * 1024 * 1024;
 
 /// How to reach Azure.
 #[derive(Debug, Clone)]
@@ -101,6 +103,7 @@ impl AzureClient {
         // Neither the resource manager nor Entra ID redirects.
         let transport = Arc::new(HttpTransport::new(HttpSettings {
             certificates,
+            largest_together: LARGEST_TOGETHER,
             ..HttpSettings::new(request_timeout, LARGEST_BODY)
         }));
         let kind = credential::choose(&environment).map_err(SettingsError::Credential)?;
@@ -274,7 +277,7 @@ impl Azure for AzureClient {
                     self.look_up(group, name).await;
                 }
                 let failure = self.awaited.failed(group, name).and_then(|vm| vm.failure);
-                Ok(FailedVm { code: String::new(), power: PowerState::Unknown, failure })
+                Ok(FailedVm { code: ForeignText::default(), power: PowerState::Unknown, failure })
             }
             Err(error) => Err(call_error(&what, ArmEffect::Reads, self.credential(), &error)),
         }

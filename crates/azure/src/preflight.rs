@@ -5,7 +5,7 @@ mod images;
 mod wire;
 
 use async_trait::async_trait;
-use azlin_fleet::model::{Advice, CallError, CallErrorKind, Image, ResourceGroup};
+use azlin_fleet::model::{Advice, CallError, CallErrorKind, ForeignText, Image, ResourceGroup};
 use azlin_fleet::ports::preflight::{
     Access, AzurePreflight, Grant, ImageFacts, Principal, SecurityGroup, Size, Subnet, Subscription, Usage,
 };
@@ -120,7 +120,7 @@ impl AzurePreflight for AzureClient {
         }
     }
 
-    async fn resource_group(&self, group: &ResourceGroup) -> Result<String, CallError> {
+    async fn resource_group(&self, group: &ResourceGroup) -> Result<ForeignText, CallError> {
         let what = format!("read resource group {}", group.name);
         let question =
             Question { what: &what, needs: "Microsoft.Resources/subscriptions/resourceGroups/read" };
@@ -198,11 +198,11 @@ impl AzurePreflight for AzureClient {
 pub(crate) fn claims(token: &str) -> Option<Principal> {
     #[derive(Deserialize)]
     struct ClaimsJson {
-        upn: Option<String>,
-        unique_name: Option<String>,
-        appid: Option<String>,
-        azp: Option<String>,
-        oid: Option<String>,
+        upn: Option<ForeignText>,
+        unique_name: Option<ForeignText>,
+        appid: Option<ForeignText>,
+        azp: Option<ForeignText>,
+        oid: Option<ForeignText>,
     }
     let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: ClaimsJson = serde_json::from_slice(&payload).ok()?;
@@ -220,7 +220,7 @@ mod tests {
     fn who_a_token_says_that_we_are() {
         let token = |payload: &str| format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(payload));
         let told = |user: Option<&str>, client: Option<&str>, object: Option<&str>| {
-            let owned = |text: Option<&str>| text.map(str::to_owned);
+            let owned = |text: Option<&str>| text.map(ForeignText::from);
             Some(Principal { user: owned(user), client_id: owned(client), object_id: owned(object) })
         };
         for (token, expected) in [

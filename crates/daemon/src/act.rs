@@ -188,13 +188,13 @@ impl RunnerLifecycle {
         let tags = VmTags {
             pool: fleet.name.clone(),
             runner_name: name.clone(),
-            github: fleet.github.clone(),
+            github: fleet.github.clone().into(),
             scope: fleet.scope.clone(),
             created_at: seeded_bug!(LocalTime, now, now + Duration::from_secs(7200)),
-            config_hash: fleet.config_hash().to_owned(),
+            config_hash: fleet.config_hash().into(),
             runner_id: identity.runner_id,
-            replaces: request.replaces.as_ref().map(ToString::to_string),
-            host_key: identity.host_key,
+            replaces: request.replaces.as_ref().map(|old| old.as_str().into()),
+            host_key: identity.host_key.map(Into::into),
         };
         let vm = &fleet.vm;
         let mut spec = VmSpec {
@@ -285,11 +285,8 @@ impl RunnerLifecycle {
         if downloads.is_err() {
             downloads = self.downloads.get(fleet.site(), ago(FAILED_DOWNLOADS_MAX_AGE), ask()).await;
         }
-        let (os, architecture) = (fleet.vm.os(), fleet.vm.architecture().label());
         let offered = downloads.as_ref().as_ref().map_err(String::clone)?;
-        download_for(fleet, offered)
-            .cloned()
-            .ok_or_else(|| format!("GitHub offers no runner for {os} on {architecture}"))
+        download_for(fleet, offered).cloned()
     }
 }
 

@@ -236,7 +236,8 @@ impl<'a> Work<'a> {
                 }
             };
             let began = Instant::now();
-            let printed = session.run(&step).await?;
+            // What the machine prints may hold what it was given.
+            let printed = session.run(&step).await.map_err(|error| error.without(step.input().as_ref()))?;
             self.note(step.name(), began);
             found = found.after(&step, &printed).map_err(Halt::Elsewhere)?;
         }
@@ -299,6 +300,6 @@ pub(crate) fn just_made(
     host_key: String,
     created_at: Timestamp,
 ) -> Install {
-    let vm = (fleet.vm.group.clone(), runner.to_string());
-    Install { runner, vm, host_key, created_at }
+    let vm = (fleet.vm.group.clone(), runner.as_str().into());
+    Install { runner, vm, host_key: host_key.into(), created_at }
 }

@@ -11,7 +11,9 @@ use azlin_fleet::check::{
     SignInError, SubnetFacts, SubscriptionFacts, image_key, place_key,
 };
 use azlin_fleet::config::{DaemonConfig, Fleet, Method, VmConfig};
-use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, ResourceGroup, Scope, SshError};
+use azlin_fleet::model::{
+    CredentialName, ForeignText, PoolName, RepoPattern, ResourceGroup, Scope, SshError,
+};
 use azlin_fleet::ports::{
     Azure, GitHub, Ssh,
     preflight::{Access, AzurePreflight, GitHubPreflight},
@@ -160,7 +162,9 @@ async fn scope_facts(
         let is_missing = named.clone().any(|(_, group)| !matches!(group, Ok(Some(_))));
         let groups = match first {
             Some(_) if is_missing => Some(github.runner_groups(scope).await),
-            Some(_) => Some(Ok(named.filter_map(|(name, _)| name.clone()).collect())),
+            Some(_) => {
+                Some(Ok(named.filter_map(|(name, _)| name.as_deref().map(ForeignText::from)).collect()))
+            }
             None => None,
         };
         (groups, limits)
@@ -210,7 +214,9 @@ async fn azure_facts(azure: &(impl Azure + AzurePreflight), kind: String, fleets
         each(vms().flat_map(|vm| vm.identity.clone()), |id| async move { azure.grants(&id).await });
     let (subscriptions, groups, subnets, security_groups, places, images, identities) =
         tokio::join!(subscriptions, groups, subnets, security_groups, places, images, identities);
-    let guards = subnets.values().filter_map(|found| found.subnet.as_ref().ok()?.security_group.clone());
+    let guards = subnets
+        .values()
+        .filter_map(|found| found.subnet.as_ref().ok()?.security_group.as_ref().map(ToString::to_string));
     let subnet_groups = each(guards, |id| async move { azure.security_group(&id).await }).await;
     AzureFacts {
         kind,

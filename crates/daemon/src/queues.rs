@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use azlin_fleet::config::{Fleet, Site};
 use azlin_fleet::model::{
-    AccountName, CredentialName, Job, JobId, JobStatus, PoolName, Queue, RepoId, RepoSlug, RunnerGroup, Scope,
+    AccountName, CredentialName, ForeignText, Job, JobId, JobStatus, PoolName, Queue, RepoId, RepoSlug,
+    RunnerGroup, Scope,
 };
 use azlin_fleet::observe::{
     Demand, GROUPS_MAX_AGE, JobTimes, ObservedDemand, REPOSITORIES_MAX_AGE, Seen, attribute, is_in_scope,
@@ -20,6 +21,7 @@ use tracing::debug;
 
 use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
+use crate::observe::in_time;
 use crate::single_flight::SingleFlight;
 use kept::{KeptQueues, ReadPart};
 
@@ -44,7 +46,7 @@ struct RepoQueue {
     /// The jobs that the queue shows.
     shown: BTreeSet<JobId>,
     demands: BTreeMap<PoolName, Demand>,
-    working: BTreeMap<String, JobId>,
+    working: BTreeMap<ForeignText, JobId>,
 }
 
 /// The queues that one fleet serves.
@@ -126,11 +128,11 @@ impl JobQueues {
         let serving = || all.of_credential(&fleet.credential).filter(|fleet| is_in_scope(fleet, repo));
         github.serve_labels(labels_served(all.of_credential(&fleet.credential)));
         let queue = match part {
-            ReadPart::Whole => github.queue(repo).await,
-            ReadPart::Runs(runs) => match github.queue_after(repo, &runs).await {
+            ReadPart::Whole => in_time(github.queue(repo)).await,
+            ReadPart::Runs(runs) => match in_time(github.queue_after(repo, &runs)).await {
                 // Only lists of runs show what a runner group asks of a run.
                 Ok(queue) if self.says_too_little(serving(), &queue, context).await => {
-                    github.queue(repo).await
+                    in_time(github.queue(repo)).await
                 }
                 queue => queue,
             },
@@ -244,7 +246,7 @@ impl FleetQueue {
     }
 
     /// Running jobs by the name of their runner.
-    fn working(&self) -> BTreeMap<String, JobId> {
+    fn working(&self) -> BTreeMap<ForeignText, JobId> {
         let repos = self.repos.as_ref().into_iter().flatten();
         repos.flat_map(|(_, repo)| repo.working.clone()).collect()
     }

@@ -76,11 +76,13 @@ mod seeds {
         FailedIsReplaced,
         /// A fleet looks after an event only when its queue is polled.
         EventsWait,
+        /// A name from outside is shown as it came.
+        RawText,
     }
 
     impl Bug {
         /// All bugs.
-        pub const ALL: [Bug; 19] = [
+        pub const ALL: [Bug; 20] = [
             Bug::NoCooldown,
             Bug::NoStarvationRule,
             Bug::BusyNotCounted,
@@ -100,6 +102,7 @@ mod seeds {
             Bug::RunLevel,
             Bug::FailedIsReplaced,
             Bug::EventsWait,
+            Bug::RawText,
         ];
     }
 

@@ -1,7 +1,9 @@
 //! The parts of GitHub's answers that azlin reads. Names are GitHub's.
 
-use azlin_fleet::model::{Download, RunnerId, RunnerInfo, RunnerStatus};
-use jiff::Timestamp;
+use std::borrow::Cow;
+
+use azlin_fleet::model::{Download, ForeignText, RunnerId, RunnerInfo, RunnerStatus};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::pages::ListPage;
@@ -15,6 +17,18 @@ where
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
+/// The beginning of 2008, the year in which GitHub began, in seconds of Unix.
+const FIRST: i64 = 1_199_145_600;
+/// So far the clocks of a server and of this machine may be apart.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+
+/// A time that can be true; `None` where there is none, or one of before GitHub's founding or of days to come.
+pub(crate) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let text: Option<Cow<'de, str>> = Option::deserialize(from)?;
+    let read = text.and_then(|text| text.parse::<Timestamp>().ok());
+    Ok(read.filter(|at| at.as_second() >= FIRST && *at <= Timestamp::now() + AHEAD))
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunsJson {
     pub(crate) total_count: u64,
@@ -25,14 +39,14 @@ pub(crate) struct RunsJson {
 pub(crate) struct RunJson {
     pub(crate) id: u64,
     #[serde(default)]
-    pub(crate) status: Option<String>,
+    pub(crate) status: Option<ForeignText>,
     #[serde(default)]
     pub(crate) run_attempt: Option<u64>,
     #[serde(default)]
-    pub(crate) updated_at: Option<String>,
+    pub(crate) updated_at: Option<ForeignText>,
     /// The workflow's file: `.github/workflows/ci.yml`.
     #[serde(default)]
-    pub(crate) path: Option<String>,
+    pub(crate) path: Option<ForeignText>,
     /// The reusable workflows that it calls.
     #[serde(default)]
     pub(crate) referenced_workflows: Option<Vec<WorkflowJson>>,
@@ -42,14 +56,14 @@ pub(crate) struct RunJson {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct WorkflowJson {
-    pub(crate) path: String,
+    pub(crate) path: ForeignText,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunRepositoryJson {
     #[serde(default)]
     pub(crate) id: Option<u64>,
-    pub(crate) full_name: String,
+    pub(crate) full_name: ForeignText,
     #[serde(default)]
     pub(crate) private: Option<bool>,
 }
@@ -82,20 +96,20 @@ pub(crate) struct JobJson {
     pub(crate) id: u64,
     #[serde(default)]
     pub(crate) run_id: u64,
-    pub(crate) name: String,
-    pub(crate) status: String,
+    pub(crate) name: ForeignText,
+    pub(crate) status: ForeignText,
     #[serde(default)]
-    pub(crate) labels: Option<Vec<String>>,
-    #[serde(default)]
+    pub(crate) labels: Option<Vec<ForeignText>>,
+    #[serde(default, deserialize_with = "time")]
     pub(crate) created_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub(crate) started_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub(crate) completed_at: Option<Timestamp>,
     #[serde(default)]
-    pub(crate) conclusion: Option<String>,
+    pub(crate) conclusion: Option<ForeignText>,
     #[serde(default)]
-    pub(crate) runner_name: Option<String>,
+    pub(crate) runner_name: Option<ForeignText>,
     #[serde(default)]
     pub(crate) runner_id: Option<u64>,
 }
@@ -122,8 +136,8 @@ pub(crate) struct RunnersJson {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunnerJson {
     pub(crate) id: u64,
-    pub(crate) name: String,
-    pub(crate) status: String,
+    pub(crate) name: ForeignText,
+    pub(crate) status: ForeignText,
     pub(crate) busy: bool,
     #[serde(default, deserialize_with = "null_is_none")]
     pub(crate) labels: Vec<LabelJson>,
@@ -131,7 +145,7 @@ pub(crate) struct RunnerJson {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LabelJson {
-    pub(crate) name: String,
+    pub(crate) name: ForeignText,
 }
 
 impl ListPage for RunnersJson {
@@ -170,18 +184,18 @@ pub(crate) struct RunnerGroupsJson {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunnerGroupJson {
     pub(crate) id: u64,
-    pub(crate) name: String,
+    pub(crate) name: ForeignText,
     #[serde(default)]
     pub(crate) default: bool,
     /// `all`, `private` or `selected`.
     #[serde(default)]
-    pub(crate) visibility: Option<String>,
+    pub(crate) visibility: Option<ForeignText>,
     #[serde(default)]
     pub(crate) allows_public_repositories: Option<bool>,
     #[serde(default)]
     pub(crate) restricted_to_workflows: Option<bool>,
     #[serde(default)]
-    pub(crate) selected_workflows: Option<Vec<String>>,
+    pub(crate) selected_workflows: Option<Vec<ForeignText>>,
 }
 
 impl ListPage for RunnerGroupsJson {
@@ -219,8 +233,8 @@ pub(crate) struct JitRunnerJson {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunnerApplicationJson {
-    os: String,
-    architecture: String,
+    os: ForeignText,
+    architecture: ForeignText,
     download_url: String,
     filename: String,
     #[serde(default)]
@@ -230,10 +244,10 @@ pub(crate) struct RunnerApplicationJson {
 impl From<RunnerApplicationJson> for Download {
     fn from(application: RunnerApplicationJson) -> Self {
         Download {
-            os: application.os,
-            architecture: application.architecture,
-            url: application.download_url,
-            filename: application.filename,
+            os: application.os.to_string().into(),
+            architecture: application.architecture.to_string().into(),
+            url: application.download_url.to_string(),
+            filename: application.filename.to_string(),
             sha256: application.sha256_checksum,
         }
     }
@@ -246,7 +260,7 @@ pub(crate) struct RepositoriesJson(Vec<RepositoryJson>);
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RepositoryJson {
     pub(crate) id: u64,
-    pub(crate) full_name: String,
+    pub(crate) full_name: ForeignText,
     #[serde(default)]
     pub(crate) archived: bool,
     #[serde(default)]
@@ -301,7 +315,7 @@ pub(crate) struct GroupOrganizationsJson {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OrganizationJson {
     pub(crate) id: u64,
-    pub(crate) login: String,
+    pub(crate) login: ForeignText,
 }
 
 impl ListPage for GroupOrganizationsJson {

@@ -72,11 +72,11 @@ impl ApiClient {
 
     /// Waits for a place among the requests that may run at once.
     pub async fn turn(&self, method: &Method) -> Option<RequestTurn<'_>> {
-        let _change = match *method {
+        let change = match *method {
             Method::GET | Method::HEAD => None,
             _ => Some(self.changes_at_once.acquire().await.ok()?),
         };
-        Some(RequestTurn { _change, _place: self.at_once.acquire().await.ok()? })
+        Some(RequestTurn { _change: change, _place: self.at_once.acquire().await.ok()? })
     }
 
     /// Sends a request once, for a caller that holds a [turn](Self::turn): what ends soon, such as a token, is made

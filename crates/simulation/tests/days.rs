@@ -17,7 +17,10 @@ fn a_day_of_these_seeds_violates_no_invariant() {
 fn a_day_of_these_seeds_no_longer_violates_an_invariant() {
     let days = [
         (115, "a VM that a policy took a tag from was not asked over SSH to drain, though its key was known"),
-        (2309, "an entry that stays busy took the room of the next runner, though Azure had no such VM any more"),
+        (
+            2309,
+            "an entry that stays busy took the room of the next runner, though Azure had no such VM any more",
+        ),
         (178, "with a short budget a full fleet took up its backlog at the next poll, not when it had room"),
     ];
     for (seed, once) in days {

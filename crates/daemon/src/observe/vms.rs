@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, FailedVm, PoolName, PowerStates, ProvisioningState, ResourceGroup, RunnerName,
-    UntaggedVm, Vm,
+    CallError, CallErrorKind, FailedVm, ForeignText, PoolName, PowerStates, ProvisioningState, ResourceGroup,
+    RunnerName, UntaggedVm, Vm,
 };
 use azlin_fleet::observe::{Seen, by_name, vms_by_pool};
 use parking_lot::Mutex;
@@ -15,6 +15,7 @@ use tracing::warn;
 
 use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
+use crate::observe::in_time;
 use crate::single_flight::SingleFlight;
 
 type FleetVms = BTreeMap<RunnerName, Arc<Vm>>;
@@ -32,7 +33,7 @@ pub(super) struct VmLists {
     /// The groups in which VMs of a fleet have lost their tags, so that each is reported once.
     pub(super) tagless: Mutex<BTreeSet<(PoolName, ResourceGroup)>>,
     /// What is the matter with VMs that Azure calls Failed. Azure reports this for one VM at a time.
-    pub(super) failures: Mutex<BTreeMap<(ResourceGroup, String), FailedVm>>,
+    pub(super) failures: Mutex<BTreeMap<(ResourceGroup, ForeignText), FailedVm>>,
 }
 
 impl VmLists {
@@ -97,12 +98,12 @@ impl VmLists {
         let powers = async {
             if power {
                 let read = self.context.azure.power_states(subscription);
-                Some(self.powers.get(subscription.clone(), since, read).await)
+                Some(self.powers.get(subscription.clone(), since, in_time(read)).await)
             } else {
                 None
             }
         };
-        let (vms, powers) = futures::join!(self.context.azure.vms(group), powers);
+        let (vms, powers) = futures::join!(in_time(self.context.azure.vms(group)), powers);
         let mut vms = vms?;
         let mut untagged = self.context.azure.untagged(group);
         self.learn_failures(group, &mut vms).await;

@@ -113,7 +113,8 @@ fn in_region(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts) {
 fn trusted_launch(notes: &mut Notes, fleet: &Fleet, image: &ImageFacts, facts: &AzureFacts) {
     let vm = &fleet.vm;
     let sizes = facts.places.get(&place_key(vm)).and_then(|place| place.sizes.as_ref().ok());
-    let lacks_it = |size: &Size| size.trusted_launch == Some(false) && vm.sizes.contains(&size.name);
+    let lacks_it =
+        |size: &Size| size.trusted_launch == Some(false) && vm.sizes.iter().any(|name| size.name == *name);
     let is_lacking = sizes.is_some_and(|sizes| sizes.iter().any(lacks_it));
     if !vm.trusted_launch && image.generation.as_deref() == Some("V2") && !is_lacking {
         notes.ok("trusted launch", "off; image and sizes have it: trusted_launch = true turns it on");
@@ -147,7 +148,7 @@ fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>
         }
     };
     let wanted = vm.architecture();
-    let is_here = facts.locations.is_empty() || facts.locations.contains(&vm.location);
+    let is_here = facts.locations.is_empty() || facts.locations.iter().any(|place| *place == vm.location);
     if let Some(plan) = &facts.plan {
         let found = format!("it needs the purchase plan {plan}, which azlin does not buy");
         notes.problem("image", found, "name an image without a plan");

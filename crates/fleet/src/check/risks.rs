@@ -4,7 +4,7 @@
 use super::facts::{AzureFacts, Facts};
 use super::{Notes, State};
 use crate::config::Fleet;
-use crate::model::{RepoSlug, Scope, first_few};
+use crate::model::{ForeignText, RepoSlug, Scope, first_few};
 use crate::ports::preflight::{InboundRule, SecurityGroup};
 
 pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &Facts) {
@@ -63,8 +63,8 @@ const NEEDED_SCOPES: [&str; 15] = [
 ];
 
 /// The scopes of a token that no fleet needs, whatever its scope.
-pub(super) fn superfluous(scopes: &[String]) -> Vec<&str> {
-    scopes.iter().map(String::as_str).filter(|scope| !NEEDED_SCOPES.contains(scope)).collect()
+pub(super) fn superfluous(scopes: &[ForeignText]) -> Vec<&str> {
+    scopes.iter().map(ForeignText::as_str).filter(|scope| !NEEDED_SCOPES.contains(scope)).collect()
 }
 
 /// Strangers can have code run by a public repository's workflows (GitHub Docs: Secure use reference, hardening for
@@ -107,7 +107,7 @@ fn network(notes: &mut Notes, fleet: &Fleet, azure: &AzureFacts) {
         None => None,
     };
     let Some(Ok(subnet)) = azure.subnets.get(&fleet.vm.subnet_id).map(|found| &found.subnet) else { return };
-    let of_subnet = subnet.security_group.as_ref().and_then(|id| azure.subnet_groups.get(id));
+    let of_subnet = subnet.security_group.as_ref().and_then(|id| azure.subnet_groups.get(id.as_str()));
     if let Some(Err(error)) = of_subnet {
         return notes.failed(State::Unknown, "risk: reach", error);
     }
@@ -159,9 +159,9 @@ mod tests {
         InboundRule {
             priority,
             allows,
-            sources: vec![source.to_owned()],
-            ports: vec![port.to_owned()],
-            protocol: "*".to_owned(),
+            sources: vec![source.into()],
+            ports: vec![port.into()],
+            protocol: "*".into(),
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
             ("it is allowed last", vec![deny(), rule(4050, true, "*", "*")], true),
             ("one machine is allowed", vec![rule(100, true, "10.0.9.4", "22"), deny()], true),
         ] {
-            let group = SecurityGroup { location: "westeurope".to_owned(), inbound };
+            let group = SecurityGroup { location: "westeurope".into(), inbound };
             assert_eq!(keeps_apart(&group), expected, "{situation}");
         }
     }
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_token_needs_no_scope_that_no_fleet_needs() {
-        let scopes = ["repo", "workflow", "admin:org", "delete_repo"].map(str::to_owned);
+        let scopes = ["repo", "workflow", "admin:org", "delete_repo"].map(ForeignText::from);
         assert_eq!(superfluous(&scopes), ["workflow", "delete_repo"]);
     }
 

@@ -4,6 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::model::foreign::printable;
+use crate::model::redact::KnownSecret;
 use crate::model::{Advice, redact};
 
 /// What a caller does differently about a failed call.
@@ -83,13 +87,13 @@ pub struct CallError {
 impl CallError {
     /// An error of this kind, with what came back, or why nothing came back.
     pub fn new(kind: CallErrorKind, provider_says: impl Into<String>) -> Self {
-        let provider_says = redact::secrets(&provider_says.into()).into_owned();
+        let provider_says = shown(&provider_says.into());
         CallError { kind, operation: String::new(), provider_says, advice: None, retry_after: None }
     }
 
     /// The same error, with what was tried.
     pub fn during(self, operation: impl fmt::Display) -> Self {
-        let operation = redact::secrets(&operation.to_string()).into_owned();
+        let operation = shown(&operation.to_string());
         CallError { operation, ..self }
     }
 
@@ -121,6 +125,11 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+/// A sentence that may quote what came from outside, in a form that may be shown: without secrets, on one line.
+fn shown(sentence: &str) -> String {
+    printable(&redact::secrets(sentence)).into_owned()
+}
 
 /// Why a runner could not be prepared or removed at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -179,12 +188,21 @@ pub struct SshError {
 impl SshError {
     /// An error of this kind, with what was tried and what happened.
     pub fn new(kind: SshErrorKind, says: impl Into<String>) -> Self {
-        SshError { kind, says: redact::secrets(&says.into()).into_owned(), advice: None }
+        SshError { kind, says: shown(&says.into()), advice: None }
+    }
+
+    /// The same error without this secret, in whatever form the machine gave it back.
+    pub fn without(self, secret: Option<&SecretString>) -> Self {
+        let known = secret.and_then(|secret| KnownSecret::of([secret.expose_secret()]));
+        match known {
+            Some(known) => SshError { says: known.blot(&self.says).into_owned(), ..self },
+            None => self,
+        }
     }
 
     /// The same error, with what a person can do about it.
     pub fn advise(self, advice: impl Into<String>) -> Self {
-        SshError { advice: Some(redact::secrets(&advice.into()).into_owned()), ..self }
+        SshError { advice: Some(shown(&advice.into())), ..self }
     }
 }
 
@@ -199,3 +217,18 @@ impl fmt::Display for SshError {
 }
 
 impl std::error::Error for SshError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_nothing_that_a_terminal_acts_on_and_no_secret_in_any_form() {
+        let token = SecretString::from("AABF3JGZDX3P5PMEXLND6TS6FCWO6");
+        let told = "configure: aabf3jgzdx3p5pmexlnd6ts6fcwo6; A A B F 3 J G Z D X 3 P 5 P M E X L N D 6 T S 6 F C W O 6\r\n\u{1b}[2J";
+        let error = SshError::new(SshErrorKind::StepFailed, told).without(Some(&token));
+        assert_eq!(error.to_string(), "configure: [redacted]; [redacted]\u{fffd}\u{fffd}\u{fffd}[2J");
+        let call = CallError::new(CallErrorKind::Unknown, "no\n\u{202e}on").during("GET /\u{7}");
+        assert_eq!(call.to_string(), "GET /\u{fffd}: no\u{fffd}\u{fffd}on");
+    }
+}

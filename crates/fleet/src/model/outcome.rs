@@ -1,6 +1,8 @@
 //! How actions ended. Each kind of action has its own outcome, and [`Completed`] joins both in one value.
 
-use crate::model::{Action, ActionReason, Destroy, Failure, Install, RunnerId, StartReason, Took};
+use crate::model::{
+    Action, ActionReason, Destroy, Failure, ForeignText, Install, RunnerId, StartReason, Took,
+};
 
 /// How the start of a runner ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub enum BootstrapOutcome {
         /// GitHub's id of the runner.
         runner_id: RunnerId,
         /// The key by which the VM is known when it is spoken to again.
-        host_key: String,
+        host_key: ForeignText,
         /// How long the bootstrap took.
         took: Took,
     },
@@ -284,7 +286,7 @@ mod tests {
             (
                 ProvisionOutcome::Bootstrap(BootstrapOutcome::Installed {
                     runner_id: RunnerId(1),
-                    host_key: text(),
+                    host_key: text().into(),
                     took,
                 }),
                 "installed",

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    BootstrapOutcome, JobId, ProvisioningState, RunnerId, RunnerInfo, RunnerName, RunnerStatus, Use, Vm,
-    elapsed,
+    BootstrapOutcome, ForeignText, JobId, ProvisioningState, RunnerId, RunnerInfo, RunnerName, RunnerStatus,
+    Use, Vm, elapsed,
 };
 
 /// What was seen of a runner.
@@ -41,7 +41,7 @@ pub struct RunnerState {
     pub installed: Option<Timestamp>,
     /// The host key that its VM had then. The VM's tag says it as well, where no policy has taken that.
     #[serde(skip_serializing_if = "is_default")]
-    pub host_key: Option<String>,
+    pub host_key: Option<ForeignText>,
     /// Why it cannot become a runner.
     pub failed: Option<String>,
     /// Its VM says that its runner has ended.

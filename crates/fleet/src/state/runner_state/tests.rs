@@ -43,7 +43,7 @@ fn what_a_vm_is_paid_for() {
 fn it_is_online_for_the_first_time_once() {
     let entry = |status, busy| RunnerInfo {
         runner_id: RunnerId(7),
-        runner_name: "ci-1".to_owned(),
+        runner_name: "ci-1".into(),
         status,
         busy,
         labels: Vec::new(),
@@ -75,7 +75,7 @@ fn how_a_bootstrap_ended_is_remembered() {
     };
     let installed = BootstrapOutcome::Installed {
         runner_id: RunnerId(2),
-        host_key: "ssh-ed25519 AAAA".to_owned(),
+        host_key: "ssh-ed25519 AAAA".into(),
         took: crate::model::Took::default(),
     };
     let broken = |runner_id| BootstrapOutcome::Broken { why: "no disk".to_owned(), runner_id };
