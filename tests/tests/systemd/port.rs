@@ -41,7 +41,10 @@ fn systemd_holds_the_port_over_restarts_and_a_stopped_daemon_stays_stopped() {
     host.run(&format!("systemctl stop {UNIT}"));
     host.wait_until("its port is closed", &format!("! systemctl --quiet is-active {SOCKET}"));
     assert!(!metrics(&host), "no scrape starts it again");
-    assert_eq!((host.property("ActiveState"), socket(&host).0), ("inactive".to_owned(), "inactive".to_owned()));
+    assert_eq!(
+        (host.property("ActiveState"), socket(&host).0),
+        ("inactive".to_owned(), "inactive".to_owned())
+    );
 
     // Another user takes the port while nobody has it.
     host.run(&format!(
