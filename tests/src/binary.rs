@@ -179,13 +179,13 @@ impl DaemonProcess {
         self.0.id()
     }
 
-    /// Its resident memory in KiB.
+    /// The memory that it holds, in KiB, without the pages of its own program that it has come to.
     ///
     /// # Panics
     /// When it has ended.
-    pub fn resident_kib(&self) -> u64 {
+    pub fn held_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line of memory");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a line of memory");
         line.trim_end_matches("kB").trim().parse().expect("a number")
     }
 

@@ -1,6 +1,5 @@
 //! Mistakes that people make, the message for each, and the exit code.
 
-use std::net::TcpListener;
 use std::process::Output;
 
 use azlin_simcloud::Workload;
@@ -81,20 +80,6 @@ fn each_mistake_is_reported_with_its_fix() {
     tell("unknown option", told(&pool, &pool.command(&["run", "--twice"]).output().unwrap()));
 
     insta::assert_snapshot!(tellings.join("\n"));
-}
-
-#[test]
-fn a_port_in_use_is_reported_and_ends_the_daemon() {
-    let cloud = cloud();
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    cloud.write("azlin.toml", &cloud.daemon_toml().replace("127.0.0.1:0", &address));
-    let output = cloud.command(&["run"]).output().unwrap();
-    let said = told(&cloud, &output).replace(&address, "ADDRESS");
-    assert!(
-        said.starts_with("exit 1\nerror: ADDRESS cannot be listened on; is another daemon running?"),
-        "{said}"
-    );
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl OtherUser {
     /// Locks a file or directory; returns once the lock is held, or `None` if that is not permitted.
     fn locks(path: &Path) -> Option<Self> {
         let mut command = OtherUser::shell(
-            "exec flock --exclusive --nonblock \"$1\" sh -c 'echo held; exec sleep 600'",
+            "exec flock --exclusive --nonblock --no-fork \"$1\" sh -c 'echo held; exec sleep 600'",
             path,
         );
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

@@ -54,14 +54,14 @@ fn the_program_of_an_image_is_asked_for_its_version_once_and_never_by_root() {
 /// After a job and a reboot, `prepare` fetches again: it finds its mark, and gives away nothing that a job has linked to.
 #[test]
 fn what_a_job_has_left_is_not_given_away_when_the_machine_prepares_again() {
-    let script = r#"
+    let script = r"
         runner fetch https://localhost:1/none unknown 2.329.0
         stat --format=%u /opt/actions-runner/bin/Runner.Listener
         echo secret >/opt/victim; ln /opt/victim /opt/actions-runner/link; program 9.9.9
         runner fetch https://localhost:1/none unknown 2.329.0
         stat --format=%u /opt/victim
         who
-    "#;
+    ";
     if let Some(told) = on_a_machine(script) {
         assert_eq!(told.split_whitespace().collect::<Vec<_>>(), ["4242", "0", "4242"], "{told}");
     }
@@ -70,14 +70,14 @@ fn what_a_job_has_left_is_not_given_away_when_the_machine_prepares_again() {
 /// What is unpacked is written by the jobs' user, and nothing else becomes that user's by it.
 #[test]
 fn a_download_is_unpacked_by_the_user_of_the_jobs() {
-    let script = r#"
+    let script = r"
         runner probe >/dev/null
         echo secret >/opt/victim; ln /opt/victim /opt/actions-runner/link
         mkdir -p /mnt/new/bin; echo new >/mnt/new/bin/new
         tar -czf /var/lib/azlin-runner/runner-unknown.tar.gz -C /mnt/new .
         runner fetch https://localhost:1/none unknown 2.330.0
         stat --format=%u /opt/actions-runner/bin/new /opt/victim; runner probe | grep ^version=
-    "#;
+    ";
     if let Some(told) = on_a_machine(script) {
         assert_eq!(told.split_whitespace().collect::<Vec<_>>(), ["4242", "0", "version=2.330.0"], "{told}");
     }

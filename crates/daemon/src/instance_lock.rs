@@ -115,7 +115,7 @@ impl InstanceLock {
         loop {
             match unlocked.try_lock() {
                 Err(LockError::AlreadyRunning(_)) if start.elapsed() < PATIENCE => {
-                    tokio::time::sleep(RETRY).await
+                    tokio::time::sleep(RETRY).await;
                 }
                 ended => return ended.map(|()| unlocked),
             }

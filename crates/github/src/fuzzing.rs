@@ -55,8 +55,8 @@ pub fn webhook(body: &[u8]) {
     let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     let (good, text) = (format!("sha256={hex}"), String::from_utf8_lossy(body));
     for content_type in ["application/json", "application/x-www-form-urlencoded"] {
-        let delivery = |signature: Option<&String>| {
-            let signature = DeliverySignature::of_headers(signature.map(|text| text.as_bytes()))?;
+        let delivery = |signature: Option<&str>| {
+            let signature = DeliverySignature::of_headers(signature.map(str::as_bytes))?;
             webhook.read(RawDelivery { event: "workflow_job", signature, content_type, body })
         };
         assert_ne!(delivery(Some(&good)), Err(NotTaken::Forged));

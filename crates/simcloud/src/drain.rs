@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::azure::key;
+use crate::azure::{SimVm, key};
 use crate::fault::{FaultKind, random_duration};
 use crate::world::{World, WorldEvent};
 
@@ -100,6 +100,13 @@ impl World {
             vm.guest.is_deaf = Some(is_deaf);
         }
         is_deaf
+    }
+}
+
+impl SimVm {
+    /// Whether its user data asks it to drain. It may hold the word that a registration was sent to it instead.
+    pub fn is_asked_to_drain(&self) -> bool {
+        drain_request(&self.body).is_some()
     }
 }
 

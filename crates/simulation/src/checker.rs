@@ -383,6 +383,10 @@ impl CheckerState {
             !reason.is_empty()
                 && match method {
                     "PUT" => begins(["is being made", "is being installed", "awaits its VM"]),
+                    // The word that a registration is sent to it.
+                    "PATCH" if !answers::is_asked_to_drain(world, name) => {
+                        begins(["is being made", "is being installed", "boots"])
+                    }
                     _ => begins(["is to be removed", "is being removed", "is being removed"]),
                 }
         });

@@ -54,6 +54,7 @@ fn a_vm_as_a_list_shows_it() {
         is_spot: true,
         provisioning_state: "Succeeded".to_owned(),
         statuses: vec![ViewStatus { code: "PowerState/running".to_owned(), message: String::new() }],
+        has_user_data: false,
         nic: Some("/nics/a".to_owned()),
         has_user_data: false,
     };

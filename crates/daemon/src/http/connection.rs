@@ -44,7 +44,7 @@ where
     let ended = tokio::select! {
         biased;
         () = visit.must_leave() => None,
-        ended = timeout(LONGEST, connection) => Some(ended.map(|ended| ended.err())),
+        ended = timeout(LONGEST, connection) => Some(ended.map(Result::err)),
     };
     visit.ends(match ended {
         None => ConnectionEnd::Evicted,

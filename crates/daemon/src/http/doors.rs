@@ -16,8 +16,9 @@ use crate::metrics::Metrics;
 const ARRIVING: usize = 128 * MOST_HEAD;
 /// 64 operators: each page that is open has an event stream, and Prometheus and probes come and go.
 const OPERATORS: usize = 64 * MOST_HEAD;
-/// About 75 of GitHub's deliveries about a job at once, or 14 of the largest bodies: most are complete with their heads.
-const DELIVERIES: usize = 2 * 1024 * 1024;
+/// About 40 of GitHub's deliveries about a job at once, or 7 of the largest bodies: most are complete with their heads, and
+/// done a moment later. What gives way holds its bytes until its task has run, so the memory in use is some more.
+const DELIVERIES: usize = 1024 * 1024;
 
 /// The places behind all listeners of a daemon.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{self, HeaderName};
+use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use azlin_fleet::ports::{Delivery, DeliverySignature, NotTaken, RawDelivery, WebhookReader};
@@ -65,7 +65,7 @@ impl WebhookHandler {
             return (StatusCode::NOT_FOUND, text).into_response();
         };
         let (head, body) = request.into_parts();
-        let values = head.headers.get_all(SIGNATURE).iter().map(|value| value.as_bytes());
+        let values = head.headers.get_all(SIGNATURE).iter().map(HeaderValue::as_bytes);
         let signature = match DeliverySignature::of_headers(values) {
             Ok(signature) => signature,
             Err(why) => return self.refused(&why),

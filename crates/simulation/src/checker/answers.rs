@@ -23,7 +23,7 @@ impl CheckerState {
                     return;
                 }
                 match *method {
-                    "PATCH" => self.asked(world, name, at),
+                    "PATCH" if is_asked_to_drain(world, name) => self.asked(world, name, at),
                     "DELETE" if self.deleted.insert(name.to_owned()) => self.check_deletion(world, at, name),
                     _ => {}
                 }
@@ -54,6 +54,11 @@ impl CheckerState {
             self.violate(at, Invariant::VmAnswers, what);
         }
     }
+}
+
+/// Whether a VM's user data asks it to drain. Another change of it is no question.
+pub(super) fn is_asked_to_drain(world: &World, vm: &str) -> bool {
+    world.state.azure.vms.values().any(|there| there.name == vm && there.is_asked_to_drain())
 }
 
 /// Whether a VM runs, has been a runner, and would answer.

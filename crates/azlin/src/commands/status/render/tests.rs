@@ -1,5 +1,6 @@
 //! The status of a small world, as wide and as narrow terminals show it.
 
+use azlin_fleet::report::{DaemonError, DaemonErrorKind, DoorKind, crowded};
 use serde_json::json;
 
 use super::*;
@@ -108,6 +109,18 @@ fn a_small_world_on_a_narrow_terminal() {
     let text = shown(&world(), NARROW);
     assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn an_error_of_the_daemon_itself_is_told_with_its_beginning() {
+    let mut world = world();
+    let what = crowded(DoorKind::Webhook);
+    let (about, of) = (DaemonErrorKind::Crowded, DoorKind::Webhook.as_str().to_owned());
+    world.errors = vec![DaemonError { about, of, what, since: time("09:54:00").parse().expect("a time") }];
+    let text = shown(&world, NARROW);
+    let told = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("error for 6m: more connections to the webhook than there are places"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
 }
 
 #[test]
