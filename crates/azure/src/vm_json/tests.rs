@@ -56,7 +56,6 @@ fn a_vm_as_a_list_shows_it() {
         statuses: vec![ViewStatus { code: "PowerState/running".to_owned(), message: String::new() }],
         has_user_data: false,
         nic: Some("/nics/a".to_owned()),
-        has_user_data: false,
     };
     assert_eq!(one(vm("ci-1").to_string().as_bytes()), Ok(expected));
 }
