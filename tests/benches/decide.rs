@@ -69,19 +69,19 @@ fn world(count: u32, load: FleetSize) -> DecideFixture {
             let tags = VmTags {
                 pool: fleet.name.clone(),
                 runner_name: name.clone(),
-                github: fleet.github.clone(),
+                github: fleet.github.clone().into(),
                 scope: fleet.scope.clone(),
                 created_at,
-                config_hash: fleet.config_hash().to_owned(),
+                config_hash: fleet.config_hash().into(),
                 runner_id: Some(RunnerId(id)),
                 replaces: None,
                 host_key: None,
             };
             vms.push(Vm {
-                name: name.to_string(),
+                name: name.to_string().into(),
                 group: fleet.vm.group.clone(),
-                size: "Standard_D4s_v5".to_owned(),
-                location: "westeurope".to_owned(),
+                size: "Standard_D4s_v5".into(),
+                location: "westeurope".into(),
                 zone: None,
                 spot: false,
                 failure: None,
@@ -92,22 +92,22 @@ fn world(count: u32, load: FleetSize) -> DecideFixture {
         }
         let entry = |(id, name): (u64, &RunnerName)| RunnerInfo {
             runner_id: RunnerId(id),
-            runner_name: name.to_string(),
+            runner_name: name.to_string().into(),
             status: RunnerStatus::Online,
             busy: id < load.busy,
-            labels: vec!["self-hosted".to_owned(), "docker".to_owned()],
+            labels: vec!["self-hosted".into(), "docker".into()],
         };
         entries.push((0..).zip(&names).map(entry).collect());
         let job = |id| Job {
             id: JobId(id),
             run_id: RunId(1),
             repo: format!("o/r{number}").parse().unwrap(),
-            name: "build".to_owned(),
+            name: "build".into(),
             status: if id < load.busy { JobStatus::InProgress } else { JobStatus::Queued },
-            labels: vec!["self-hosted".to_owned(), "docker".to_owned()],
+            labels: vec!["self-hosted".into(), "docker".into()],
             created_at,
             started_at: None,
-            runner_name: (id < load.busy).then(|| names[id as usize].to_string()),
+            runner_name: (id < load.busy).then(|| names[id as usize].as_str().into()),
         };
         queues.push(Queue { jobs: (0..load.jobs).map(job).collect(), ..Queue::default() });
         fleets.push(fleet);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use azlin_azure::{AzureClient, AzureEnvironment};
 use azlin_fleet::model::{
-    CallError, CallErrorKind, Image, ResourceGroup, RunnerGroup, RunnerName, Scope, VmSpec,
+    CallError, CallErrorKind, ForeignText, Image, ResourceGroup, RunnerGroup, RunnerName, Scope, VmSpec,
 };
 use azlin_fleet::ports::{
     Azure, GitHub,
@@ -96,7 +96,7 @@ async fn github_tells(github: &(impl GitHub + GitHubPreflight)) -> String {
         let group = came_to(github.runner_group(&scope.parse().unwrap(), group).await);
         told.push(format!(
             "{:?}",
-            group.map(|group| group.map(|group| RunnerGroup { name: String::new(), ..group }))
+            group.map(|group| group.map(|group| RunnerGroup { name: ForeignText::default(), ..group }))
         ));
     }
     told.join("\n")
@@ -186,7 +186,7 @@ async fn an_image_of_a_gallery_is_read_by_its_definition_and_its_version() {
     let there = faces("").await;
     let found = there.azure.image(SUBSCRIPTION, "westeurope", &image).await.unwrap();
     assert_eq!((found.version.as_deref(), found.generation.as_deref()), (Some("1.0.0"), Some("V2")));
-    assert_eq!((found.locations.as_slice(), found.plan), (["westeurope".to_owned()].as_slice(), None));
+    assert_eq!((found.locations.as_slice(), found.plan), (["westeurope".into()].as_slice(), None));
     let gone = faces(&format!("[premises]\nabsent = ['{GALLERY}']\n")).await;
     let error = gone.azure.image(SUBSCRIPTION, "westeurope", &image).await.unwrap_err();
     assert_eq!(error.kind, CallErrorKind::NotFound, "{error}");
@@ -213,7 +213,7 @@ async fn a_refusal_names_what_would_do() {
     );
     let faces = faces.await;
     let permit = faces.github.may_administer_runners(&"repo:o/r".parse().unwrap()).await;
-    assert_eq!(permit, Ok(Access::Denied(Some("administration=write".to_owned()))));
+    assert_eq!(permit, Ok(Access::Denied(Some("administration=write".into()))));
     let error = faces.azure.sizes(SUBSCRIPTION, "westeurope").await.unwrap_err();
     assert!(error.to_string().ends_with("; grant Microsoft.Compute/skus/read"), "{error}");
 }

@@ -1,9 +1,11 @@
 //! The terminal: its width, and whether it takes colours.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
+use azlin_fleet::model::foreign::printable_lines;
 
 /// What output is printed on.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +84,33 @@ pub fn visible(text: &str) -> usize {
     count
 }
 
+/// A text that a terminal shows and does not act on: of all control and format characters it keeps line feeds and, where
+/// it may have colours, colours. What comes from outside is fit to be shown before; this is the last line of defence.
+pub fn harmless(text: &str, colour: bool) -> Cow<'_, str> {
+    if text.contains('\t') {
+        return Cow::Owned(harmless(&text.replace('\t', "    "), colour).into_owned());
+    }
+    if !colour || !text.contains('\x1b') {
+        return printable_lines(text);
+    }
+    let (mut safe, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('\x1b') {
+        safe.push_str(&printable_lines(&rest[..at]));
+        let end = at + colour_at(&rest[at..]).unwrap_or(1);
+        safe.push_str(if end > at + 1 { &rest[at..end] } else { "\u{fffd}" });
+        rest = &rest[end..];
+    }
+    safe.push_str(&printable_lines(rest));
+    Cow::Owned(safe)
+}
+
+/// The length of the sequence at the beginning of a text, where it sets a colour or a weight and does nothing else.
+fn colour_at(text: &str) -> Option<usize> {
+    let numbers = text.strip_prefix("\x1b[")?;
+    let length = numbers.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    (length <= 16 && numbers[length..].starts_with('m')).then_some(2 + length + 1)
+}
+
 /// A text that is drawn over itself.
 #[derive(Debug, Default)]
 pub struct Redrawn {
@@ -92,6 +121,7 @@ impl Redrawn {
     /// Draws the text over the last one. What is wider or taller than the terminal is cut, since a line
     /// that wraps would spoil the count of lines.
     pub fn draw(&mut self, out: &mut impl Write, text: &str) -> std::io::Result<()> {
+        let text = harmless(text, true);
         let size = terminal_size::terminal_size();
         let (width, height) =
             size.map_or((80, 24), |(width, height)| (usize::from(width.0), usize::from(height.0)));
@@ -142,6 +172,17 @@ mod tests {
     use super::*;
 
     const NARROW: Terminal = Terminal { width: Some(30), colour: false };
+
+    #[test]
+    fn of_what_a_terminal_acts_on_only_our_colours_are_left() {
+        let painted = Terminal { colour: true, ..NARROW }.paint(Tone::Bad, "x\x1b]0;t\x07\x1b[2J\u{9b}2J");
+        assert_eq!(harmless(&painted, true), "\x1b[31mx\u{fffd}]0;t\u{fffd}\u{fffd}[2J\u{fffd}2J\x1b[0m");
+        assert_eq!(harmless(&painted, false).matches('\x1b').count(), 0);
+        assert_eq!(harmless("a\r\n\tb\u{202e}", false), "a\u{fffd}\n    b\u{fffd}");
+        for plain in ["", "a\nb\n", "é 🦀"] {
+            assert!(matches!(harmless(plain, true), Cow::Borrowed(_)), "{plain}");
+        }
+    }
 
     #[test]
     fn what_is_cut_keeps_its_colours() {

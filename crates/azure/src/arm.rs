@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use azlin_fleet::model::CallOutcome;
+use azlin_fleet::model::{CallOutcome, ForeignText};
 use azlin_http::{
     ApiClient, FailedTry, HttpReply, HttpRequest, HttpTransport, PATIENCE, RequestEffect, retry_after,
 };
@@ -228,7 +228,7 @@ fn extent(headers: &HeaderMap) -> Extent {
     {
         return Extent::Subscription;
     }
-    let used_up: Vec<String> =
+    let used_up: Vec<ForeignText> =
         of_operations(headers).filter(|(_, left)| *left == 0).map(|(name, _)| name).collect();
     if !used_up.is_empty() && used_up.iter().all(|name| name.ends_with("Resource")) {
         Extent::Resource

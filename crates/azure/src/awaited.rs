@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use azlin_fleet::model::{CallError, PowerState, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags};
+use azlin_fleet::model::{
+    CallError, ForeignText, PowerState, ProvisioningState, ResourceGroup, Vm, VmSpec, VmTags,
+};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use url::Url;
@@ -49,11 +51,11 @@ impl AwaitedVms {
         let tags = VmTags::of(spec.name.as_str(), &spec.tags);
         let (Some(operation), Some(tags)) = (operation, tags) else { return };
         let vm = Vm {
-            name: spec.name.to_string(),
+            name: spec.name.as_str().into(),
             group: spec.group.clone(),
-            size: spec.size.clone(),
-            location: spec.location.clone(),
-            zone: spec.zone.clone(),
+            size: spec.size.as_str().into(),
+            location: spec.location.as_str().into(),
+            zone: spec.zone.as_deref().map(ForeignText::from),
             spot: spec.spot.is_some(),
             provisioning: ProvisioningState::Failed,
             failure: None,

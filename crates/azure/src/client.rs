@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates, Remaining,
-    ResourceGroup, UntaggedVm, Vm, VmSpec,
+    CallError, CallErrorKind, Calls, FailedVm, ForeignText, Orphan, OrphanKind, PowerState, PowerStates,
+    Remaining, ResourceGroup, UntaggedVm, Vm, VmSpec,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_http::{HttpSettings, HttpTransport, TrafficCounts};
@@ -273,7 +273,7 @@ impl Azure for AzureClient {
                     self.look_up(group, name).await;
                 }
                 let failure = self.awaited.failed(group, name).and_then(|vm| vm.failure);
-                Ok(FailedVm { code: String::new(), power: PowerState::Unknown, failure })
+                Ok(FailedVm { code: ForeignText::default(), power: PowerState::Unknown, failure })
             }
             Err(error) => Err(call_error(&what, ArmEffect::Reads, self.credential(), &error)),
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::ResourceGroup;
+use azlin_fleet::model::{ForeignText, ResourceGroup};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -55,7 +55,7 @@ impl<T: Clone> GroupLists<T> {
         &self,
         group: &ResourceGroup,
         of_group: impl Future<Output = Result<Vec<T>, ArmError>>,
-        of_subscription: impl Future<Output = Result<Pages<(String, T)>, ArmError>>,
+        of_subscription: impl Future<Output = Result<Pages<(ForeignText, T)>, ArmError>>,
     ) -> Result<Vec<T>, ArmError> {
         let subscription = group.subscription_id.to_ascii_lowercase();
         let lists = Arc::clone(self.subscriptions.lock().entry(subscription).or_default());
@@ -97,7 +97,7 @@ impl<T> SubscriptionLists<T> {
 }
 
 impl<T> WholeList<T> {
-    async fn read(pages: impl Future<Output = Result<Pages<(String, T)>, ArmError>>) -> Self {
+    async fn read(pages: impl Future<Output = Result<Pages<(ForeignText, T)>, ArmError>>) -> Self {
         let began = Instant::now();
         match pages.await {
             Ok(pages) => {

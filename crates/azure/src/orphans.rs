@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use azlin_fleet::model::ResourceGroup;
-use azlin_fleet::model::{Orphan, OrphanKind};
+use azlin_fleet::model::{ForeignText, Orphan, OrphanKind};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
@@ -69,14 +69,14 @@ async fn pages(
     subscription_id: &str,
     group: Option<&str>,
     kind: OrphanKind,
-) -> Result<Pages<(String, Orphan)>, ArmError> {
+) -> Result<Pages<(ForeignText, Orphan)>, ArmError> {
     let first = url(arm.root(), subscription_id, group, kind, None);
     all_pages(arm, first, |body| read(subscription_id, kind, body).map_err(|error| undocumented(&error)))
         .await
 }
 
 /// Resources, each with the name of its group, and the link to the next page.
-type ReadPage = (Vec<(String, Orphan)>, Option<String>);
+type ReadPage = (Vec<(ForeignText, Orphan)>, Option<String>);
 
 /// A page of a list: our resources that nothing holds, and the link to the next page.
 pub(crate) fn read(subscription_id: &str, kind: OrphanKind, body: &[u8]) -> serde_json::Result<ReadPage> {
@@ -86,7 +86,7 @@ pub(crate) fn read(subscription_id: &str, kind: OrphanKind, body: &[u8]) -> serd
         // /subscriptions/S/resourceGroups/G/providers/P/T/N
         let name = part["id"].as_str()?.trim_start_matches('/').split('/').nth(3)?;
         let group = ResourceGroup { subscription_id: subscription_id.to_owned(), name: name.to_owned() };
-        Some((name.to_owned(), Orphan::of(&group, kind, part["name"].as_str()?, &tags(part))?))
+        Some((name.into(), Orphan::of(&group, kind, part["name"].as_str()?, &tags(part))?))
     });
     Ok((ours.collect(), page.next_link))
 }

@@ -5,7 +5,7 @@ mod images;
 mod wire;
 
 use async_trait::async_trait;
-use azlin_fleet::model::{Advice, CallError, CallErrorKind, Image, ResourceGroup};
+use azlin_fleet::model::{Advice, CallError, CallErrorKind, ForeignText, Image, ResourceGroup};
 use azlin_fleet::ports::preflight::{
     Access, AzurePreflight, Grant, ImageFacts, Principal, Size, Subnet, Subscription, Usage,
 };
@@ -120,7 +120,7 @@ impl AzurePreflight for AzureClient {
         }
     }
 
-    async fn resource_group(&self, group: &ResourceGroup) -> Result<String, CallError> {
+    async fn resource_group(&self, group: &ResourceGroup) -> Result<ForeignText, CallError> {
         let what = format!("read resource group {}", group.name);
         let question =
             Question { what: &what, needs: "Microsoft.Resources/subscriptions/resourceGroups/read" };
@@ -171,7 +171,7 @@ impl AzurePreflight for AzureClient {
         images::image(self, subscription_id, location, image).await
     }
 
-    async fn security_group(&self, nsg_id: &str) -> Result<String, CallError> {
+    async fn security_group(&self, nsg_id: &str) -> Result<ForeignText, CallError> {
         let what = format!("read network security group {}", nsg_id.rsplit('/').next().unwrap_or_default());
         let question = Question { what: &what, needs: "Microsoft.Network/networkSecurityGroups/read" };
         let found: wire::Located = self.read(question, self.at(question, nsg_id, &[], NETWORK_API)?).await?;
@@ -197,11 +197,11 @@ impl AzurePreflight for AzureClient {
 pub(crate) fn claims(token: &str) -> Option<Principal> {
     #[derive(Deserialize)]
     struct ClaimsJson {
-        upn: Option<String>,
-        unique_name: Option<String>,
-        appid: Option<String>,
-        azp: Option<String>,
-        oid: Option<String>,
+        upn: Option<ForeignText>,
+        unique_name: Option<ForeignText>,
+        appid: Option<ForeignText>,
+        azp: Option<ForeignText>,
+        oid: Option<ForeignText>,
     }
     let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: ClaimsJson = serde_json::from_slice(&payload).ok()?;
@@ -219,7 +219,7 @@ mod tests {
     fn who_a_token_says_that_we_are() {
         let token = |payload: &str| format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(payload));
         let told = |user: Option<&str>, client: Option<&str>, object: Option<&str>| {
-            let owned = |text: Option<&str>| text.map(str::to_owned);
+            let owned = |text: Option<&str>| text.map(ForeignText::from);
             Some(Principal { user: owned(user), client_id: owned(client), object_id: owned(object) })
         };
         for (token, expected) in [

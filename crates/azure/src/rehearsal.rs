@@ -1,7 +1,7 @@
 //! What a rehearsal looks at: the JSON of a VM, its parts and the lists that show it, as Azure sends it. Nothing is changed.
 
 use async_trait::async_trait;
-use azlin_fleet::model::{CallError, CallErrorKind, OrphanKind, ResourceGroup};
+use azlin_fleet::model::{CallError, CallErrorKind, ForeignText, OrphanKind, ResourceGroup};
 use azlin_fleet::ports::rehearsal::{AzureRehearsal, ShownList, ShownPart, ShownVm};
 use reqwest::Method;
 use serde_json::Value;
@@ -134,7 +134,7 @@ impl AzureRehearsal for AzureClient {
         self.shown_pages(&what, url, |item| is_vm(item, name)).await
     }
 
-    fn limit_headers(&self) -> Vec<String> {
+    fn limit_headers(&self) -> Vec<ForeignText> {
         self.arm.budgets.headers()
     }
 }
@@ -146,11 +146,11 @@ fn is_vm(item: &Value, name: &str) -> bool {
 }
 
 fn read_vm(vm: &Value) -> ShownVm {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let text = |value: &Value| value.as_str().map(ForeignText::from);
     let properties = &vm["properties"];
     let name_of = |extension: &Value| {
         let id = || extension["id"].as_str()?.rsplit('/').next();
-        extension["name"].as_str().or_else(id).map(str::to_owned)
+        extension["name"].as_str().or_else(id).map(ForeignText::from)
     };
     ShownVm {
         knows_version: true,
@@ -167,7 +167,7 @@ fn read_vm(vm: &Value) -> ShownVm {
 fn read_part(kind: OrphanKind, part: &Value) -> Option<ShownPart> {
     Some(ShownPart {
         kind,
-        name: part["name"].as_str()?.to_owned(),
+        name: part["name"].as_str()?.into(),
         tags: tags(part),
         zones: zones(part),
         is_held: orphans::is_held(kind, part),
@@ -179,19 +179,19 @@ fn tags(resource: &Value) -> std::collections::BTreeMap<String, String> {
     tags.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
-fn zones(resource: &Value) -> Vec<String> {
+fn zones(resource: &Value) -> Vec<ForeignText> {
     let zones = resource["zones"].as_array().into_iter().flatten();
-    zones.filter_map(|zone| zone.as_str().map(str::to_owned)).collect()
+    zones.filter_map(|zone| zone.as_str().map(ForeignText::from)).collect()
 }
 
 /// The codes of the statuses in the instance view.
-fn codes(vm: &Value) -> Option<Vec<String>> {
+fn codes(vm: &Value) -> Option<Vec<ForeignText>> {
     let statuses = vm["properties"]["instanceView"]["statuses"].as_array()?;
-    Some(statuses.iter().filter_map(|status| status["code"].as_str().map(str::to_owned)).collect())
+    Some(statuses.iter().filter_map(|status| status["code"].as_str().map(ForeignText::from)).collect())
 }
 
 /// The paths of an item's values. What stands below tags and identities is named by people, and left out.
-fn frame(item: &Value) -> Vec<String> {
+fn frame(item: &Value) -> Vec<ForeignText> {
     fn walk(value: &Value, path: &str, paths: &mut Vec<String>) {
         let is_named_by_people = path.ends_with("tags") || path.ends_with("userAssignedIdentities");
         match value.as_object().filter(|_| !is_named_by_people) {
@@ -206,7 +206,7 @@ fn frame(item: &Value) -> Vec<String> {
     }
     let mut paths = Vec::new();
     walk(item, "", &mut paths);
-    paths
+    paths.into_iter().map(ForeignText::from).collect()
 }
 
 #[cfg(test)]
@@ -227,10 +227,10 @@ mod tests {
             },
         });
         let shown = read_vm(&vm);
-        assert_eq!(shown.statuses, Some(vec!["PowerState/running".to_owned()]));
+        assert_eq!(shown.statuses, Some(vec!["PowerState/running".into()]));
         assert_eq!(
             (shown.extensions, shown.zones),
-            (vec!["Monitor".to_owned(), "Guard".to_owned()], vec!["2".to_owned()])
+            (vec!["Monitor".into(), "Guard".into()], vec!["2".into()])
         );
         assert_eq!((shown.os_disk.as_deref(), shown.tags.len()), (Some("vm-1_OsDisk_1_0a"), 1));
         assert_eq!(read_vm(&json!({"name": "x"})), ShownVm { knows_version: true, ..ShownVm::default() });

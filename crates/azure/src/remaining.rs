@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use azlin_fleet::model::Remaining;
+use azlin_fleet::model::{ForeignText, Remaining};
 use parking_lot::Mutex;
 use reqwest::header::{HeaderMap, HeaderName};
 
@@ -19,10 +19,10 @@ pub(crate) fn left_of(headers: &HeaderMap, kind: &str) -> Option<u64> {
 }
 
 /// What is left of a provider's budgets: "Microsoft.Compute/GetVM3Min;238,Microsoft.Compute/GetVM30Min;1190".
-pub(crate) fn of_operations(headers: &HeaderMap) -> impl Iterator<Item = (String, u64)> {
+pub(crate) fn of_operations(headers: &HeaderMap) -> impl Iterator<Item = (ForeignText, u64)> {
     let texts = headers.get_all(OF_OPERATIONS).into_iter().filter_map(|value| value.to_str().ok());
     let each = texts.flat_map(|text| text.split(',')).filter_map(|one| one.trim().split_once(';'));
-    each.filter_map(|(name, left)| Some((name.to_owned(), left.trim().parse().ok()?)))
+    each.filter_map(|(name, left)| Some((name.into(), left.trim().parse().ok()?)))
 }
 
 /// What the last answers said of Azure's budgets, by subscription: each has its own.
@@ -69,8 +69,8 @@ impl BudgetsSeen {
     }
 
     /// The names of all headers about rate limits that answers had.
-    pub(crate) fn headers(&self) -> Vec<String> {
-        self.headers.lock().iter().cloned().collect()
+    pub(crate) fn headers(&self) -> Vec<ForeignText> {
+        self.headers.lock().iter().map(ForeignText::from).collect()
     }
 }
 

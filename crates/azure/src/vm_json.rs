@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use azlin_fleet::model::ForeignText;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -22,14 +23,14 @@ pub(crate) struct ViewStatus {
 /// A VM.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct VmJson {
-    pub(crate) name: String,
+    pub(crate) name: ForeignText,
     /// Its resource group, in whichever case Azure writes it.
-    pub(crate) group: String,
-    pub(crate) location: String,
+    pub(crate) group: ForeignText,
+    pub(crate) location: ForeignText,
     /// The tags that are texts. Azure allows no others.
     pub(crate) tags: BTreeMap<String, String>,
-    pub(crate) zone: Option<String>,
-    pub(crate) size: String,
+    pub(crate) zone: Option<ForeignText>,
+    pub(crate) size: ForeignText,
     pub(crate) is_spot: bool,
     pub(crate) provisioning_state: String,
     /// Empty without an instance view.
@@ -87,7 +88,8 @@ impl VmJson {
             [_, _, _, group, .., last] => (*group, *last),
             _ => ("", ""),
         };
-        let name = Some(text("/name")).filter(|name| !name.is_empty()).unwrap_or_else(|| last.to_owned());
+        let name =
+            Some(text("/name")).filter(|name| !name.is_empty()).unwrap_or_else(|| last.to_owned()).into();
         let tags = vm.pointer("/tags").and_then(Value::as_object).into_iter().flatten();
         let statuses = list("/properties/instanceView/statuses").map(|status| ViewStatus {
             code: status["code"].as_str().unwrap_or_default().to_owned(),
@@ -95,11 +97,11 @@ impl VmJson {
         });
         let mut nics = list("/properties/networkProfile/networkInterfaces");
         VmJson {
-            group: group.to_owned(),
-            location: text("/location"),
+            group: group.into(),
+            location: text("/location").into(),
             tags: tags.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect(),
-            zone: list("/zones").find_map(Value::as_str).map(str::to_owned),
-            size: text("/properties/hardwareProfile/vmSize"),
+            zone: list("/zones").find_map(Value::as_str).map(ForeignText::from),
+            size: text("/properties/hardwareProfile/vmSize").into(),
             is_spot: text("/properties/priority").eq_ignore_ascii_case("Spot"),
             provisioning_state: text("/properties/provisioningState"),
             statuses: statuses.collect(),

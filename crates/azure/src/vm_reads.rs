@@ -1,6 +1,6 @@
 //! The GETs of VMs: one, those of a resource group, those of a subscription.
 
-use azlin_fleet::model::ResourceGroup;
+use azlin_fleet::model::{ForeignText, ResourceGroup};
 use reqwest::Method;
 use url::Url;
 
@@ -24,7 +24,7 @@ pub(crate) async fn of_group(arm: &Arm, group: &ResourceGroup) -> Result<Vec<VmJ
 pub(crate) async fn of_subscription(
     arm: &Arm,
     subscription_id: &str,
-) -> Result<Pages<(String, VmJson)>, ArmError> {
+) -> Result<Pages<(ForeignText, VmJson)>, ArmError> {
     let read = |body: &[u8]| {
         let (vms, next) = vm_json::page(body)?;
         match vms.iter().find(|vm| vm.group.is_empty() && vm.is_marked()) {

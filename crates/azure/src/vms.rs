@@ -1,7 +1,8 @@
 //! What Azure's VMs are to a fleet.
 
 use azlin_fleet::model::{
-    FailedVm, PowerState, PowerStates, ProvisioningState, ResourceGroup, RunnerName, UntaggedVm, Vm, VmTags,
+    FailedVm, ForeignText, PowerState, PowerStates, ProvisioningState, ResourceGroup, RunnerName, UntaggedVm,
+    Vm, VmTags,
 };
 
 use crate::error;
@@ -61,8 +62,8 @@ pub(crate) fn untagged(vm: &VmJson, group: &ResourceGroup) -> Option<UntaggedVm>
     })
 }
 
-fn location(vm: &VmJson) -> String {
-    vm.location.to_ascii_lowercase().replace(' ', "")
+fn location(vm: &VmJson) -> ForeignText {
+    vm.location.to_ascii_lowercase().replace(' ', "").into()
 }
 
 /// What the instance view shows of a VM that Azure calls failed: `ProvisioningState/failed/AllocationFailed`.
@@ -72,7 +73,7 @@ pub(crate) fn failed(vm: &VmJson) -> FailedVm {
         Some((code, error::told(code, &status.message)))
     });
     let (code, failure) = found.unzip();
-    FailedVm { code: code.unwrap_or_default().to_owned(), power: power_state(vm), failure }
+    FailedVm { code: code.unwrap_or_default().into(), power: power_state(vm), failure }
 }
 
 /// `provisioningState` in Azure's words.

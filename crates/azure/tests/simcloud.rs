@@ -52,8 +52,8 @@ fn spec(number: u32) -> VmSpec {
         pool,
         scope: "repo:o/r".parse().expect("valid"),
         created_at,
-        github: "api.github.com".to_owned(),
-        config_hash: "abc".to_owned(),
+        github: "api.github.com".into(),
+        config_hash: "abc".into(),
         runner_id: None,
         replaces: None,
         host_key: None,
@@ -90,7 +90,7 @@ async fn parts_that_no_vm_holds_are_listed_by_our_mark_and_removed() {
         azure.discard(orphan).await.expect("it is gone");
     }
     assert_eq!(orphans(&azure).await, []);
-    let held = Orphan { name: format!("{}-nic", spec(1).name), ..found[0].clone() };
+    let held = Orphan { name: format!("{}-nic", spec(1).name).into(), ..found[0].clone() };
     let error = azure.discard(&held).await.expect_err("a VM holds it");
     assert!(error.to_string().contains("NicInUse"), "{error}");
     assert_eq!(served.world().state.azure.vms.len(), 1);

@@ -188,13 +188,13 @@ impl RunnerLifecycle {
         let tags = VmTags {
             pool: fleet.name.clone(),
             runner_name: name.clone(),
-            github: fleet.github.clone(),
+            github: fleet.github.clone().into(),
             scope: fleet.scope.clone(),
             created_at: seeded_bug!(LocalTime, now, now + Duration::from_secs(7200)),
-            config_hash: fleet.config_hash().to_owned(),
+            config_hash: fleet.config_hash().into(),
             runner_id: identity.runner_id,
-            replaces: request.replaces.as_ref().map(ToString::to_string),
-            host_key: identity.host_key,
+            replaces: request.replaces.as_ref().map(|old| old.as_str().into()),
+            host_key: identity.host_key.map(Into::into),
         };
         let vm = &fleet.vm;
         let mut spec = VmSpec {

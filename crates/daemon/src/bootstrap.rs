@@ -269,6 +269,6 @@ pub(crate) fn just_made(
     host_key: String,
     created_at: Timestamp,
 ) -> Install {
-    let vm = (fleet.vm.group.clone(), runner.to_string());
-    Install { runner, vm, host_key, created_at }
+    let vm = (fleet.vm.group.clone(), runner.as_str().into());
+    Install { runner, vm, host_key: host_key.into(), created_at }
 }

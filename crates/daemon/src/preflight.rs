@@ -11,7 +11,9 @@ use azlin_fleet::check::{
     SignInError, SubnetFacts, SubscriptionFacts, image_key, place_key,
 };
 use azlin_fleet::config::{DaemonConfig, Fleet, Method, VmConfig};
-use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, ResourceGroup, Scope, SshError};
+use azlin_fleet::model::{
+    CredentialName, ForeignText, PoolName, RepoPattern, ResourceGroup, Scope, SshError,
+};
 use azlin_fleet::ports::{
     Azure, GitHub, Ssh,
     preflight::{Access, AzurePreflight, GitHubPreflight},
@@ -158,7 +160,9 @@ async fn scope_facts(
         let is_missing = named.clone().any(|(_, group)| !matches!(group, Ok(Some(_))));
         let groups = match first {
             Some(_) if is_missing => Some(github.runner_groups(scope).await),
-            Some(_) => Some(Ok(named.filter_map(|(name, _)| name.clone()).collect())),
+            Some(_) => {
+                Some(Ok(named.filter_map(|(name, _)| name.as_deref().map(ForeignText::from)).collect()))
+            }
             None => None,
         };
         (groups, limits)

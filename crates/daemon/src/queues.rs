@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use azlin_fleet::config::{Fleet, Site};
 use azlin_fleet::model::{
-    AccountName, CredentialName, Job, JobId, JobStatus, PoolName, Queue, RepoId, RepoSlug, RunnerGroup, Scope,
+    AccountName, CredentialName, ForeignText, Job, JobId, JobStatus, PoolName, Queue, RepoId, RepoSlug,
+    RunnerGroup, Scope,
 };
 use azlin_fleet::observe::{
     Demand, GROUPS_MAX_AGE, JobTimes, ObservedDemand, REPOSITORIES_MAX_AGE, Seen, attribute, is_in_scope,
@@ -44,7 +45,7 @@ struct RepoQueue {
     /// The jobs that the queue shows.
     shown: BTreeSet<JobId>,
     demands: BTreeMap<PoolName, Demand>,
-    working: BTreeMap<String, JobId>,
+    working: BTreeMap<ForeignText, JobId>,
 }
 
 /// The queues that one fleet serves.
@@ -244,7 +245,7 @@ impl FleetQueue {
     }
 
     /// Running jobs by the name of their runner.
-    fn working(&self) -> BTreeMap<String, JobId> {
+    fn working(&self) -> BTreeMap<ForeignText, JobId> {
         let repos = self.repos.as_ref().into_iter().flatten();
         repos.flat_map(|(_, repo)| repo.working.clone()).collect()
     }

@@ -38,8 +38,8 @@ mod tests {
     #[test]
     fn the_download_is_that_of_the_fleet_s_architecture() {
         let offer = |os: &str, architecture: &str| Download {
-            os: os.to_owned(),
-            architecture: architecture.to_owned(),
+            os: os.into(),
+            architecture: architecture.into(),
             url: String::new(),
             filename: format!("{os}-{architecture}"),
             sha256: None,

@@ -74,11 +74,13 @@ mod seeds {
         RunLevel,
         /// A VM that Azure calls failed is replaced, though it runs and its runner is online.
         FailedIsReplaced,
+        /// A name from outside is shown as it came.
+        RawText,
     }
 
     impl Bug {
         /// All bugs.
-        pub const ALL: [Bug; 18] = [
+        pub const ALL: [Bug; 19] = [
             Bug::NoCooldown,
             Bug::NoStarvationRule,
             Bug::BusyNotCounted,
@@ -97,6 +99,7 @@ mod seeds {
             Bug::FirstPage,
             Bug::RunLevel,
             Bug::FailedIsReplaced,
+            Bug::RawText,
         ];
     }
 

@@ -5,7 +5,7 @@ mod deliveries;
 
 use std::collections::HashSet;
 
-use azlin_fleet::model::{CallError, CallErrorKind, Scope};
+use azlin_fleet::model::{CallError, CallErrorKind, ForeignText, Scope};
 use azlin_http::RequestEffect;
 use jiff::Timestamp;
 use reqwest::Method;
@@ -30,27 +30,27 @@ struct HookJson {
     #[serde(default)]
     active: bool,
     #[serde(default)]
-    events: Vec<String>,
+    events: Vec<ForeignText>,
     config: HookConfigJson,
 }
 
 #[derive(Serialize, Deserialize)]
 struct HookConfigJson {
     #[serde(default)]
-    url: Option<String>,
+    url: Option<ForeignText>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct DeliveryJson {
     id: u64,
-    guid: String,
+    guid: ForeignText,
     delivered_at: Timestamp,
     redelivery: bool,
     duration: f64,
-    status: String,
+    status: ForeignText,
     status_code: u16,
-    event: String,
-    action: Option<String>,
+    event: ForeignText,
+    action: Option<ForeignText>,
 }
 
 impl GitHubClient {

@@ -2,7 +2,7 @@
 //! changed: the only removal names a runner that cannot exist.
 
 use async_trait::async_trait;
-use azlin_fleet::model::{AccountName, Advice, CallError, CallErrorKind, RepoSlug, Scope};
+use azlin_fleet::model::{AccountName, Advice, CallError, CallErrorKind, ForeignText, RepoSlug, Scope};
 use azlin_fleet::ports::preflight::{Access, Credential, GitHubPreflight, RateBudget, Repository, TokenKind};
 use azlin_http::{HttpReply, RequestEffect};
 use jiff::Timestamp;
@@ -49,7 +49,9 @@ impl GitHubClient {
     fn denied(&self, call: &GitHubCall, answer: &HttpReply) -> Result<Access, CallError> {
         let error = self.http.failed(call, answer);
         match error.advice {
-            Some(Advice::GrantToken(_)) => Ok(Access::Denied(error::accepted(&answer.headers))),
+            Some(Advice::GrantToken(_)) => {
+                Ok(Access::Denied(error::accepted(&answer.headers).map(ForeignText::from)))
+            }
             _ => Err(error),
         }
     }
@@ -58,7 +60,7 @@ impl GitHubClient {
     async fn as_app(&self, app: &App) -> Result<Credential, CallError> {
         #[derive(Deserialize)]
         struct AppJson {
-            slug: String,
+            slug: ForeignText,
         }
         self.http.sign_in.token(&self.http, "app").await?;
         let call = self.reads("app", "a GitHub App")?;
@@ -77,7 +79,7 @@ impl GitHubPreflight for GitHubClient {
     async fn credential(&self) -> Result<Credential, CallError> {
         #[derive(Deserialize)]
         struct UserJson {
-            login: String,
+            login: ForeignText,
         }
         if let Some(app) = self.http.sign_in.app() {
             return self.as_app(app).await;
@@ -127,7 +129,7 @@ impl GitHubPreflight for GitHubClient {
     async fn repository(&self, repo: &RepoSlug) -> Result<Repository, CallError> {
         #[derive(Deserialize)]
         struct RepositoryNameJson {
-            full_name: String,
+            full_name: ForeignText,
             #[serde(default)]
             archived: bool,
             #[serde(default)]
@@ -179,7 +181,7 @@ impl GitHubPreflight for GitHubClient {
         Ok(public.filter_map(|repo| repo.full_name.parse().ok()).collect())
     }
 
-    async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError> {
+    async fn runner_groups(&self, scope: &Scope) -> Result<Vec<ForeignText>, CallError> {
         if let Scope::Repo(_) = scope {
             return Err(CallError::new(CallErrorKind::Invalid, format!("{scope} has no runner groups")));
         }
@@ -190,7 +192,7 @@ impl GitHubPreflight for GitHubClient {
         let is_named_so = list.items.values().any(|group| group.name.eq_ignore_ascii_case("default"));
         let has_default = !is_named_so && list.items.values().any(|group| group.default);
         let names = list.items.into_values().map(|group| group.name);
-        Ok(names.chain(has_default.then(|| "default".to_owned())).collect())
+        Ok(names.chain(has_default.then(|| "default".into())).collect())
     }
 }
 
@@ -198,8 +200,8 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn scopes(header: &str) -> Vec<String> {
-    header.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(str::to_owned).collect()
+fn scopes(header: &str) -> Vec<ForeignText> {
+    header.split(',').map(str::trim).filter(|scope| !scope.is_empty()).map(ForeignText::from).collect()
 }
 
 #[cfg(test)]
@@ -209,6 +211,6 @@ mod tests {
     #[test]
     fn scopes_of_a_classic_token() {
         assert_eq!(scopes("repo, admin:org"), ["repo", "admin:org"]);
-        assert_eq!(scopes(""), Vec::<String>::new(), "a token without any");
+        assert_eq!(scopes(""), Vec::<ForeignText>::new(), "a token without any");
     }
 }

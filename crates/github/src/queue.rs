@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::model::{
-    AccountName, CallError, CallErrorKind, CompletedJob, FoundJob, Job, JobId, JobStatus, Queue, RepoId,
-    RepoSlug, RunId, RunRepository,
+    AccountName, CallError, CallErrorKind, CompletedJob, ForeignText, FoundJob, Job, JobId, JobStatus, Queue,
+    RepoId, RepoSlug, RunId, RunRepository,
 };
 use azlin_http::RequestEffect;
 use futures::future::join_all;
@@ -47,7 +47,7 @@ struct KnownQueue {
     watched: Watched,
     reads: RunReads,
     /// The workflow files of the active runs.
-    workflows: BTreeMap<u64, Vec<String>>,
+    workflows: BTreeMap<u64, Vec<ForeignText>>,
     repository: Option<RunRepository>,
     repo_id: Option<RepoId>,
     /// The active runs, when the lists were read last, and what was missing of them.
@@ -265,11 +265,11 @@ impl KnownQueue {
 }
 
 /// The workflow files of a run: its own, and the reusable ones that it calls.
-fn workflow_files(run: &wire::RunJson, repo: &RepoSlug) -> Vec<String> {
+fn workflow_files(run: &wire::RunJson, repo: &RepoSlug) -> Vec<ForeignText> {
     let today = run.repository.as_ref().map_or(repo.as_str(), |today| &today.full_name);
     let Some(own) = &run.path else { return Vec::new() };
     let called = run.referenced_workflows.iter().flatten().map(|called| called.path.clone());
-    std::iter::once(format!("{today}/{own}")).chain(called).collect()
+    std::iter::once(ForeignText::from(format!("{today}/{own}"))).chain(called).collect()
 }
 
 /// Whether a job can count for a runner that has some of these labels. A job without labels asks for a group.
@@ -334,7 +334,7 @@ pub(crate) fn found(job: wire::JobJson, repo: &RepoSlug) -> Result<FoundJob, Cal
         return Ok(FoundJob::Completed(CompletedJob {
             id: JobId(job.id),
             name: job.name,
-            conclusion: job.conclusion.unwrap_or_else(|| "no conclusion".to_owned()),
+            conclusion: job.conclusion.unwrap_or_else(|| "no conclusion".into()),
             completed_at: job.completed_at,
             runner_name: job.runner_name.filter(|name| !name.is_empty()),
         }));
@@ -400,8 +400,8 @@ fn known(job: wire::JobJson, repo: &RepoSlug) -> Result<Option<Job>, String> {
 }
 
 /// The runner of a job: its name, or `#7` where GitHub gives its id alone. An id of 0 is none.
-fn runner_of(name: Option<String>, id: Option<u64>) -> Option<String> {
-    let numbered = || id.filter(|id| *id > 0).map(|id| format!("#{id}"));
+fn runner_of(name: Option<ForeignText>, id: Option<u64>) -> Option<ForeignText> {
+    let numbered = || id.filter(|id| *id > 0).map(|id| format!("#{id}").into());
     name.filter(|name| !name.is_empty()).or_else(numbered)
 }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use azlin_fleet::model::Job;
+use azlin_fleet::model::{ForeignText, Job};
 
 use crate::wire::RunJson;
 
@@ -28,8 +28,8 @@ const AGAIN_AT_ONCE: usize = 10;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct RunState {
     attempt: Option<u64>,
-    status: Option<String>,
-    updated_at: Option<String>,
+    status: Option<ForeignText>,
+    updated_at: Option<ForeignText>,
 }
 
 impl From<&RunJson> for RunState {

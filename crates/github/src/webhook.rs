@@ -1,6 +1,6 @@
 //! Deliveries of GitHub to a webhook. Only the signature proves that a delivery is GitHub's.
 
-use azlin_fleet::model::{JobChange, JobEvent, JobId, RepoId, RunId};
+use azlin_fleet::model::{ForeignText, JobChange, JobEvent, JobId, RepoId, RunId};
 use azlin_fleet::ports::{Delivery, NotTaken, RawDelivery};
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretString};
@@ -33,7 +33,7 @@ pub enum SecretError {
 /// The part of a `workflow_job` delivery that azlin reads.
 #[derive(Deserialize)]
 struct JobEventJson {
-    action: String,
+    action: ForeignText,
     workflow_job: EventJobJson,
     repository: EventRepositoryJson,
 }
@@ -44,12 +44,12 @@ struct EventJobJson {
     #[serde(default)]
     run_id: Option<u64>,
     #[serde(default, deserialize_with = "null_is_none")]
-    labels: Vec<String>,
+    labels: Vec<ForeignText>,
 }
 
 #[derive(Deserialize)]
 struct EventRepositoryJson {
-    full_name: String,
+    full_name: ForeignText,
     #[serde(default)]
     id: Option<u64>,
 }

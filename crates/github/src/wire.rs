@@ -1,6 +1,6 @@
 //! The parts of GitHub's answers that azlin reads. Names are GitHub's.
 
-use azlin_fleet::model::{Download, RunnerId, RunnerInfo, RunnerStatus};
+use azlin_fleet::model::{Download, ForeignText, RunnerId, RunnerInfo, RunnerStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -25,14 +25,14 @@ pub(crate) struct RunsJson {
 pub(crate) struct RunJson {
     pub(crate) id: u64,
     #[serde(default)]
-    pub(crate) status: Option<String>,
+    pub(crate) status: Option<ForeignText>,
     #[serde(default)]
     pub(crate) run_attempt: Option<u64>,
     #[serde(default)]
-    pub(crate) updated_at: Option<String>,
+    pub(crate) updated_at: Option<ForeignText>,
     /// The workflow's file: `.github/workflows/ci.yml`.
     #[serde(default)]
-    pub(crate) path: Option<String>,
+    pub(crate) path: Option<ForeignText>,
     /// The reusable workflows that it calls.
     #[serde(default)]
     pub(crate) referenced_workflows: Option<Vec<WorkflowJson>>,
@@ -42,14 +42,14 @@ pub(crate) struct RunJson {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct WorkflowJson {
-    pub(crate) path: String,
+    pub(crate) path: ForeignText,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunRepositoryJson {
     #[serde(default)]
     pub(crate) id: Option<u64>,
-    pub(crate) full_name: String,
+    pub(crate) full_name: ForeignText,
     #[serde(default)]
     pub(crate) private: Option<bool>,
 }
@@ -82,10 +82,10 @@ pub(crate) struct JobJson {
     pub(crate) id: u64,
     #[serde(default)]
     pub(crate) run_id: u64,
-    pub(crate) name: String,
-    pub(crate) status: String,
+    pub(crate) name: ForeignText,
+    pub(crate) status: ForeignText,
     #[serde(default)]
-    pub(crate) labels: Option<Vec<String>>,
+    pub(crate) labels: Option<Vec<ForeignText>>,
     #[serde(default)]
     pub(crate) created_at: Option<Timestamp>,
     #[serde(default)]
@@ -93,9 +93,9 @@ pub(crate) struct JobJson {
     #[serde(default)]
     pub(crate) completed_at: Option<Timestamp>,
     #[serde(default)]
-    pub(crate) conclusion: Option<String>,
+    pub(crate) conclusion: Option<ForeignText>,
     #[serde(default)]
-    pub(crate) runner_name: Option<String>,
+    pub(crate) runner_name: Option<ForeignText>,
     #[serde(default)]
     pub(crate) runner_id: Option<u64>,
 }
@@ -122,8 +122,8 @@ pub(crate) struct RunnersJson {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunnerJson {
     pub(crate) id: u64,
-    pub(crate) name: String,
-    pub(crate) status: String,
+    pub(crate) name: ForeignText,
+    pub(crate) status: ForeignText,
     pub(crate) busy: bool,
     #[serde(default, deserialize_with = "null_is_none")]
     pub(crate) labels: Vec<LabelJson>,
@@ -131,7 +131,7 @@ pub(crate) struct RunnerJson {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LabelJson {
-    pub(crate) name: String,
+    pub(crate) name: ForeignText,
 }
 
 impl ListPage for RunnersJson {
@@ -170,18 +170,18 @@ pub(crate) struct RunnerGroupsJson {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunnerGroupJson {
     pub(crate) id: u64,
-    pub(crate) name: String,
+    pub(crate) name: ForeignText,
     #[serde(default)]
     pub(crate) default: bool,
     /// `all`, `private` or `selected`.
     #[serde(default)]
-    pub(crate) visibility: Option<String>,
+    pub(crate) visibility: Option<ForeignText>,
     #[serde(default)]
     pub(crate) allows_public_repositories: Option<bool>,
     #[serde(default)]
     pub(crate) restricted_to_workflows: Option<bool>,
     #[serde(default)]
-    pub(crate) selected_workflows: Option<Vec<String>>,
+    pub(crate) selected_workflows: Option<Vec<ForeignText>>,
 }
 
 impl ListPage for RunnerGroupsJson {
@@ -219,8 +219,8 @@ pub(crate) struct JitRunnerJson {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RunnerApplicationJson {
-    os: String,
-    architecture: String,
+    os: ForeignText,
+    architecture: ForeignText,
     download_url: String,
     filename: String,
     #[serde(default)]
@@ -230,10 +230,10 @@ pub(crate) struct RunnerApplicationJson {
 impl From<RunnerApplicationJson> for Download {
     fn from(application: RunnerApplicationJson) -> Self {
         Download {
-            os: application.os,
-            architecture: application.architecture,
-            url: application.download_url,
-            filename: application.filename,
+            os: application.os.to_string().into(),
+            architecture: application.architecture.to_string().into(),
+            url: application.download_url.to_string(),
+            filename: application.filename.to_string(),
             sha256: application.sha256_checksum,
         }
     }
@@ -246,7 +246,7 @@ pub(crate) struct RepositoriesJson(Vec<RepositoryJson>);
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RepositoryJson {
     pub(crate) id: u64,
-    pub(crate) full_name: String,
+    pub(crate) full_name: ForeignText,
     #[serde(default)]
     pub(crate) archived: bool,
     #[serde(default)]
@@ -301,7 +301,7 @@ pub(crate) struct GroupOrganizationsJson {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OrganizationJson {
     pub(crate) id: u64,
-    pub(crate) login: String,
+    pub(crate) login: ForeignText,
 }
 
 impl ListPage for GroupOrganizationsJson {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::model::{GroupRepositories, RepoSlug, RunRepository, RunnerGroup, Scope};
+use azlin_fleet::model::{ForeignText, GroupRepositories, RepoSlug, RunRepository, RunnerGroup, Scope};
 use azlin_fleet::ports::preflight::LocalDisk;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -116,11 +116,11 @@ impl Account {
         let repositories = repositories.filter(|_| matches!(scope, Scope::Org(_)));
         let patterns = |names: Vec<String>| names.iter().filter_map(|name| name.parse().ok()).collect();
         RunnerGroup {
-            name: name.to_owned(),
+            name: name.into(),
             repositories: repositories
                 .map_or(GroupRepositories::All, |names| GroupRepositories::Selected(patterns(names))),
             allows_public,
-            workflows,
+            workflows: workflows.map(|files| files.iter().map(ForeignText::from).collect()),
         }
     }
 
@@ -133,7 +133,7 @@ impl Account {
         let today = RunRepository { name: slug.clone(), is_public: self.is_public(repo) };
         let group = self.runner_group(scope, "");
         let is_refused = group.refuses_repository(&slug, Some(&today)).is_some()
-            || group.refuses_workflows(&[format!("{repo}/{WORKFLOW}")]).is_some();
+            || group.refuses_workflows(&[format!("{repo}/{WORKFLOW}").into()]).is_some();
         !is_refused
     }
 
@@ -154,8 +154,8 @@ impl Account {
     /// The one role, which every client has.
     pub fn roles(&self) -> Vec<azlin_fleet::ports::preflight::Grant> {
         vec![azlin_fleet::ports::preflight::Grant {
-            actions: self.azure_grants.clone(),
-            not_actions: self.azure_denies.clone(),
+            actions: self.azure_grants.iter().map(ForeignText::from).collect(),
+            not_actions: self.azure_denies.iter().map(ForeignText::from).collect(),
         }]
     }
 }
@@ -204,9 +204,9 @@ impl Offer {
     }
 
     /// How its disks are attached.
-    pub fn disk_controllers(&self) -> Vec<String> {
+    pub fn disk_controllers(&self) -> Vec<ForeignText> {
         let names: &[&str] = if self.is_nvme_only { &["NVMe"] } else { &["SCSI"] };
-        names.iter().map(|name| (*name).to_owned()).collect()
+        names.iter().map(|name| (*name).into()).collect()
     }
 }
 

@@ -9,6 +9,7 @@ use azlin_fleet::model::Scope;
 use crate::calls::Removal;
 use crate::fault::{FaultKind, Lag, random_duration};
 use crate::github::{Conclusion, JobState, SimJob, SimRunner};
+use crate::odd_text::odd;
 use crate::workload::Span;
 use crate::world::World;
 
@@ -34,7 +35,8 @@ impl World {
     pub(crate) fn shown_job(&mut self, job: SimJob) -> SimJob {
         let is_unnamed =
             job.state == JobState::InProgress && self.strikes(|what| matches!(what, FaultKind::JobsUnnamed));
-        if is_unnamed { SimJob { runner: None, ..job } } else { job }
+        let job = if is_unnamed { SimJob { runner: None, ..job } } else { job };
+        if self.is_odd { SimJob { name: odd(&job.name), ..job } } else { job }
     }
 
     /// Removes a runner's entry unless GitHub takes the runner for busy. A runner that has a job all the same

@@ -157,6 +157,9 @@ pub enum FaultKind {
     ListBreaks,
     /// A spot machine costs so much an hour.
     SpotPrice(f64),
+    /// The texts of an answer hold escape sequences, line breaks and characters that are not seen: names, labels,
+    /// messages.
+    OddText,
 }
 
 /// A refusal with a code of Azure's: `{"error": {"code", "message"}}`.
@@ -203,6 +206,8 @@ pub struct CallFaults {
     pub stale: Lag,
     /// Whether the call has its effect twice.
     pub is_twice: bool,
+    /// Whether the answer's texts are odd.
+    pub is_odd: bool,
 }
 
 /// How a call fails.
@@ -305,6 +310,7 @@ impl Faults {
                     | FaultKind::BlockPage
                     | FaultKind::LoginRedirect
                     | FaultKind::HtmlNotFound
+                    | FaultKind::OddText
             );
             let is_of_others = match &fault.what {
                 FaultKind::Refused(_, only) => {
@@ -326,6 +332,7 @@ impl Faults {
                     call_faults.stale = Lag { ago: random_duration(span.from..span.to, rng), is_patchy: true }
                 }
                 FaultKind::Twice => call_faults.is_twice = true,
+                FaultKind::OddText => call_faults.is_odd = true,
                 FaultKind::Status(status, retry_after) => {
                     call_faults.failure = Some(CallFailure::Status(*status, *retry_after));
                 }

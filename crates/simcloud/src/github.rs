@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use azlin_fleet::model::{JobChange, JobEvent, JobId, RepoId, RepoSlug, RunId, Scope};
+use azlin_fleet::model::{ForeignText, JobChange, JobEvent, JobId, RepoId, RepoSlug, RunId, Scope};
 use jiff::Timestamp;
 
 /// The state of a job.
@@ -252,7 +252,7 @@ impl GitHubState {
             let is_held = change == JobChange::Queued && job.state.is_held();
             let repo: RepoSlug = self.runs.get(&job.run)?.repo.parse().ok()?;
             let repo_id = self.repo_id(repo.as_str());
-            let (run, labels) = (Some(RunId(job.run)), job.labels.clone());
+            let (run, labels) = (Some(RunId(job.run)), job.labels.iter().map(ForeignText::from).collect());
             (!is_held).then_some(JobEvent { repo, repo_id, run, job: JobId(id), labels, change })
         });
         events.collect()

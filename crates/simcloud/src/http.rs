@@ -11,7 +11,7 @@ mod github;
 mod github_app;
 mod github_json;
 mod github_webhooks;
-mod message;
+pub(crate) mod message;
 mod metadata;
 mod parts;
 mod repository_json;
@@ -46,6 +46,7 @@ pub use message::Exchange;
 use message::{SimRequest, SimResponse};
 
 use crate::fault::{CallFailure, CallFaults, CallTarget, CodedRefusal, Lag, Side};
+use crate::odd_text;
 use crate::world::World;
 
 /// The time of day that the world is given.
@@ -276,7 +277,7 @@ async fn respond(state: &ServedState, side: Side, mut asked: SimRequest) -> Opti
     if !faults.latency.is_zero() {
         tokio::time::sleep(faults.latency).await;
     }
-    let CallFaults { failure, stale, is_twice, .. } = faults;
+    let CallFaults { failure, stale, is_twice, is_odd, .. } = faults;
     let answer = match &failure {
         Some(CallFailure::Reset) => return None,
         Some(CallFailure::Page(page)) => return Some(whole(foreign::answer(*page))),
@@ -291,6 +292,7 @@ async fn respond(state: &ServedState, side: Side, mut asked: SimRequest) -> Opti
         }
     };
     let is_of_runners = asked.is_of_runners(side);
+    let answer = if is_odd && !is_of_runners { odd_text::answer(answer) } else { answer };
     let answer = match side {
         Side::Github if !is_of_runners => github::with_limit(&mut locked(&state.world), answer),
         Side::Github | Side::Azure | Side::Identity => answer,

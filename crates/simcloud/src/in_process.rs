@@ -177,7 +177,12 @@ impl InProcess {
         sleep(there).await;
         let result = match faults.failure {
             Some(failure) => Err(call.fails(&failure)),
-            None => self.arrives(&call, true, |world| look(world, faults.stale)),
+            None => self.arrives(&call, true, |world| {
+                world.is_odd = faults.is_odd;
+                let seen = look(world, faults.stale);
+                world.is_odd = false;
+                seen
+            }),
         };
         sleep(back).await;
         drop(open);

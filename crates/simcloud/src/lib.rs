@@ -49,6 +49,7 @@ mod http;
 mod in_process;
 mod limits;
 mod machine;
+mod odd_text;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 mod operations;

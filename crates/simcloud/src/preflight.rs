@@ -1,6 +1,6 @@
 //! The read-only facts about the world that `check` asks for. Both ways into the world answer from here.
 
-use azlin_fleet::model::{Architecture, Image, Os};
+use azlin_fleet::model::{Architecture, ForeignText, Image, Os};
 use azlin_fleet::ports::preflight::{ImageFacts, Size, Subnet, Subscription, Usage};
 
 use crate::account::{OFFERS, Offer, WayOut, vcpus};
@@ -19,7 +19,7 @@ const LATEST: &str = "24.04.202601010";
 impl World {
     /// A subscription. Every id exists.
     pub fn subscription(&self) -> Subscription {
-        Subscription { name: "Simulated".to_owned(), state: self.account.subscription_state.clone() }
+        Subscription { name: "Simulated".into(), state: self.account.subscription_state.clone().into() }
     }
 
     /// The sizes that exist.
@@ -31,19 +31,19 @@ impl World {
         let is_restricted =
             self.account.restricted_sizes.iter().any(|name| name.eq_ignore_ascii_case(offer.name));
         Size {
-            name: offer.name.to_owned(),
-            family: offer.family.to_owned(),
+            name: offer.name.into(),
+            family: offer.family.into(),
             vcpus: vcpus(offer.name),
             architecture: Some(match offer.architecture {
                 "Arm64" => Architecture::Arm64,
                 _ => Architecture::X64,
             }),
-            zones: ["1", "2", "3"].map(str::to_owned).to_vec(),
-            restricted: is_restricted.then(|| "NotAvailableForSubscription".to_owned()),
+            zones: ["1", "2", "3"].map(ForeignText::from).to_vec(),
+            restricted: is_restricted.then(|| "NotAvailableForSubscription".into()),
             restricted_zones: Vec::new(),
             ephemeral_os_disk: Some(offer.has_ephemeral_os_disk()),
             spot: Some(offer.spot),
-            generations: offer.generations.iter().map(|name| (*name).to_owned()).collect(),
+            generations: offer.generations.iter().map(|name| (*name).into()).collect(),
             local_disk: offer.local_disk(),
             disk_controllers: offer.disk_controllers(),
             accelerated_networking: Some(true),
@@ -58,7 +58,7 @@ impl World {
             let vms = self.state.azure.vms.values().filter(|vm| counts(vm));
             vms.map(|vm| u64::from(vcpus(vm.size()))).sum()
         };
-        let usage = |name: &str, used: u64| Usage { name: name.to_owned(), used, limit };
+        let usage = |name: &str, used: u64| Usage { name: name.into(), used, limit };
         let is_spot = |vm: &SimVm| vm.body["properties"]["priority"] == "Spot";
         let mut usages = vec![usage("cores", used(&|_| true)), usage("lowPriorityCores", used(&is_spot))];
         let mut families: Vec<&str> = OFFERS.iter().map(|offer| offer.family).collect();
@@ -85,14 +85,14 @@ impl World {
         let (version, plan, locations) = match image {
             Image::Marketplace { publisher, offer, sku, version } => {
                 let version = if version == "latest" { LATEST } else { version };
-                (Some(version.to_owned()), Some(format!("{publisher} {offer} {sku}")), Vec::new())
+                (Some(version.into()), Some(format!("{publisher} {offer} {sku}").into()), Vec::new())
             }
-            Image::Id(_) => (None, None, vec![self.account.location.clone()]),
+            Image::Id(_) => (None, None, vec![self.account.location.as_str().into()]),
         };
         Some(ImageFacts {
             version,
             architecture: Some(if is_arm { Architecture::Arm64 } else { Architecture::X64 }),
-            generation: Some(generation.to_owned()),
+            generation: Some(generation.into()),
             os: Some(Os::Linux),
             plan: plan.filter(|_| self.account.image_plan),
             locations,
@@ -120,7 +120,7 @@ impl World {
         let bits = account.subnet_prefix.rsplit('/').next().and_then(|bits| bits.parse::<u32>().ok());
         let size = bits.filter(|bits| *bits <= 32).map(|bits| 1_u64 << (32 - bits));
         Some(Subnet {
-            location: Some(account.location.clone()),
+            location: Some(account.location.clone().into()),
             delegated_to: None,
             nat_gateway: account.way_out == WayOut::NatGateway,
             route_table: account.way_out == WayOut::RouteTable,

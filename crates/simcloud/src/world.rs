@@ -191,6 +191,8 @@ pub struct World {
     pub(crate) open_requests: u32,
     /// Requests under way that create a VM or a runner; in-process calls only.
     pub(crate) open_starts: u32,
+    /// Whether the call that is under way is answered with odd texts; in-process calls only.
+    pub(crate) is_odd: bool,
     pub(crate) tokens: BTreeMap<String, Timestamp>,
     /// GitHub's tokens for the app's installation, with their expiry.
     pub(crate) installation_tokens: BTreeMap<String, Timestamp>,
@@ -232,6 +234,7 @@ impl World {
             secondary: SecondaryLimits::default(),
             open_requests: 0,
             open_starts: 0,
+            is_odd: false,
             tokens: BTreeMap::new(),
             installation_tokens: BTreeMap::new(),
             runner_tokens: BTreeMap::new(),

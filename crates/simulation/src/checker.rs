@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::bystanders::Bystanders;
 use super::fault_schedule::FaultSchedule;
 use super::invariants::{Invariant, Violation};
+use super::raw_text;
 use super::scenario::{FileChange, FleetSpec, Scenario};
 use super::trace::Trace;
 
@@ -237,6 +238,9 @@ impl CheckerState {
             }
         }
         self.check_statistics(world, at);
+        if let Some(said) = raw_text::said() {
+            self.violate(at, Invariant::NothingRaw, format!("the journal has {said}"));
+        }
         self.check_answer(world, at, what);
         let is_look = matches!(what, Occurrence::Call { method: "GET", .. });
         self.check_vms(world, at, is_look);
@@ -255,6 +259,16 @@ impl CheckerState {
         if at >= self.checked_at + EVERY {
             self.checked_at = at;
             self.check_liveness(world, at);
+            self.check_status(at);
+        }
+    }
+
+    /// Checks that the status has no text as it came from outside.
+    fn check_status(&mut self, at: Duration) {
+        let posted = self.board.read();
+        let raw = serde_json::to_value(&posted.fleets).ok().as_ref().and_then(raw_text::in_value);
+        if let Some(raw) = raw {
+            self.violate(at, Invariant::NothingRaw, format!("the status has {raw:?}"));
         }
     }
 

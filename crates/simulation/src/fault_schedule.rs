@@ -42,8 +42,8 @@ impl FaultSchedule {
         let mut faults: Vec<(Duration, Duration)> = Vec::new();
         for (_, part) in &scenario.parts {
             let ScenarioPart::Fault(fault) = part else { continue };
-            // What Azure says of VMs that work disturbs nothing.
-            if matches!(fault.what, FaultKind::FailsRunning(_)) {
+            // What Azure says of VMs that work disturbs nothing, and neither does what things are called.
+            if matches!(fault.what, FaultKind::FailsRunning(_) | FaultKind::OddText) {
                 continue;
             }
             let until = fault.until.unwrap_or(Duration::MAX);

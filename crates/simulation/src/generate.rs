@@ -9,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::azure_weather::azure_weather;
 use super::github_weather::github_weather;
+use super::names_weather::names_weather;
 use super::scenario::{
     ClockChange, Crash, Disk, Edit, FileChange, FleetSpec, LONGEST_LAG, OWNER, RESTART, Scenario,
     ScenarioPart, WebhookConditions,
@@ -48,6 +49,7 @@ pub fn generate(seed: u64, days: f64) -> Scenario {
     generator.webhooks();
     generator.parts.extend(github_weather(seed, Duration::from_secs(length)));
     generator.parts.extend(azure_weather(seed, Duration::from_secs(length)));
+    generator.parts.extend(names_weather(seed, Duration::from_secs(length)));
     let parts = generator.parts.into_iter().enumerate().collect();
     let length = Duration::from_secs(length);
     Scenario { seed, length, poll, provisioning, rate_limit, answer, fleets, parts }

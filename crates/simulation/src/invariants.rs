@@ -36,11 +36,13 @@ pub enum Invariant {
     NoChurn,
     /// A world at rest stays at rest: otherwise the daemon pays and deletes for ever.
     Settles,
+    /// No control and no format character is said or written: a name may hold what a terminal acts on.
+    NothingRaw,
 }
 
 impl Invariant {
     /// All invariants, with their names.
-    pub const ALL: [(Invariant, &'static str); 15] = [
+    pub const ALL: [(Invariant, &'static str); 16] = [
         (Invariant::NoJobKilled, "no-job-killed"),
         (Invariant::OthersUntouched, "others-untouched"),
         (Invariant::Maximum, "maximum"),
@@ -56,6 +58,7 @@ impl Invariant {
         (Invariant::EntriesGo, "entries-go"),
         (Invariant::NoChurn, "no-churn"),
         (Invariant::Settles, "settles"),
+        (Invariant::NothingRaw, "nothing-raw"),
     ];
 
     /// The name that docs/reliability.md uses.

@@ -17,6 +17,8 @@ mod find_bug;
 mod generate;
 mod github_weather;
 mod invariants;
+mod names_weather;
+mod raw_text;
 mod run;
 mod scenario;
 mod shrink;

@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 use super::bystanders::Bystanders;
 use super::checker::Checker;
 use super::invariants::{Invariant, Violation};
+use super::raw_text;
 use super::scenario::{Crash, Disk, FleetSpec, Scenario, ScenarioPart};
-use super::trace::Trace;
+use super::trace::{self, Trace};
 use super::webhook_delivery::WebhookDelivery;
 
 /// After the last part, the world must come to rest within this time. The jobs that are left may be long.
@@ -56,6 +57,8 @@ pub struct RunResult {
 pub fn run(scenario: &Scenario, trace: &Trace, journal: Option<tracing::Level>) -> RunResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap_or_else(|error| panic!("{error}")).block_on(async {
+        trace::subscribe();
+        raw_text::said();
         let simulation = Simulation::new(scenario, trace);
         let directory = simulation.directory.path();
         let _journal = journal.map(|level| trace.take_journal(simulation.began, level, directory));
@@ -188,6 +191,9 @@ impl<'s> Simulation<'s> {
         let missing = self.bystanders.missing(&locked(&self.world));
         if !missing.is_empty() {
             self.checker.violate(at, Invariant::OthersUntouched, format!("{missing:?} no longer exist"));
+        }
+        if let Some(raw) = raw_text::in_files(&files(self.directory.path())) {
+            self.checker.violate(at, Invariant::NothingRaw, format!("a state file has {raw:?}"));
         }
         let world = locked(&self.world);
         let calls = world.statistics.requests.values().map(|(count, _)| count).sum();

@@ -15,6 +15,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::invariants::SinceStart;
+use super::raw_text::RawTextLayer;
 
 /// A function that receives each line as it is written.
 type LineReader = Box<dyn FnMut(&str) + Send>;
@@ -69,6 +70,16 @@ struct Journal {
     directory: String,
 }
 
+/// From now on all journals of this process are looked at, each in its thread.
+pub(crate) fn subscribe() {
+    // One subscriber for all threads: replacing it while other threads log would lose their lines.
+    static GLOBAL: Once = Once::new();
+    GLOBAL.call_once(|| {
+        let layers = tracing_subscriber::registry().with(JournalLayer).with(RawTextLayer);
+        let _ = tracing::subscriber::set_global_default(layers);
+    });
+}
+
 /// While it exists, the journal of this thread's daemon goes into a trace.
 #[must_use]
 pub struct JournalGuard(());
@@ -83,12 +94,7 @@ impl Trace {
     /// Adds the journal of this thread to the trace, up to this level. The state directory has another name
     /// in each run, so the trace calls it STATE.
     pub fn take_journal(&self, began: Instant, level: Level, directory: &Path) -> JournalGuard {
-        // One subscriber for all threads: replacing it while other threads log would lose their lines.
-        static GLOBAL: Once = Once::new();
-        GLOBAL.call_once(|| {
-            let _ =
-                tracing::subscriber::set_global_default(tracing_subscriber::registry().with(JournalLayer));
-        });
+        subscribe();
         let directory = directory.display().to_string();
         JOURNAL.set(Some(Journal { trace: self.clone(), began, level, directory }));
         JournalGuard(())

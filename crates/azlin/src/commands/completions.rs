@@ -6,10 +6,10 @@ use clap_complete::Shell;
 
 use crate::args::{Azlin, CompletionsArgs};
 use crate::exit_status::ExitStatus;
-use crate::output::print;
+use crate::output::print_as_is;
 
 pub fn run(args: &CompletionsArgs) -> Result<ExitStatus> {
-    print(&script(args.shell))?;
+    print_as_is(&script(args.shell))?;
     Ok(ExitStatus::Done)
 }
 

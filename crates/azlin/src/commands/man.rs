@@ -11,13 +11,13 @@ use clap_mangen::roff::{Roff, roman};
 use crate::args::{Azlin, ManArgs};
 use crate::exit_status::ExitStatus;
 use crate::help_text::{self, HelpSection};
-use crate::output::print;
+use crate::output::print_as_is;
 
 pub fn run(args: &ManArgs) -> Result<ExitStatus> {
     let pages = pages()?;
     match &args.dir {
         Some(directory) => write(&pages, directory)?,
-        None => print(&pages[0].1)?,
+        None => print_as_is(&pages[0].1)?,
     }
     Ok(ExitStatus::Done)
 }

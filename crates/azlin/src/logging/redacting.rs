@@ -1,10 +1,13 @@
-//! Redacts what looks like a secret in each log line, just before it is written.
+//! Redacts what looks like a secret in each log line, and replaces control and format characters, just before it is
+//! written.
 //!
-//! Errors are redacted where they are made; this is the second line of defence, also for what libraries log.
+//! Texts from outside are made fit where they are taken in; this is the second line of defence, also for what libraries
+//! log.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
 
+use azlin_fleet::model::foreign::printable;
 use azlin_fleet::model::redact;
 use tracing::field::{DisplayValue, Field, Value, Visit, display};
 use tracing::span::{Attributes, Id, Record};
@@ -15,10 +18,10 @@ use tracing_subscriber::layer::Context;
 /// The most fields that an event can have.
 const MOST_FIELDS: usize = 32;
 
-/// A layer that gets events without secrets.
+/// A layer that gets events without secrets and without what a terminal would act on.
 pub(super) struct Redacting<L>(pub(super) L);
 
-/// The texts of an event, and whether one held a secret.
+/// The texts of an event, and whether one was changed.
 #[derive(Default)]
 struct Texts {
     clean: Vec<(Field, String)>,
@@ -27,9 +30,12 @@ struct Texts {
 
 impl Texts {
     fn take(&mut self, field: &Field, text: &str) {
-        let clean = redact::secrets(text);
-        self.found_any |= matches!(clean, Cow::Owned(ref clean) if clean != text);
-        self.clean.push((field.clone(), clean.into_owned()));
+        // A line of the log is one line.
+        let line =
+            if text.contains('\n') { Cow::Owned(text.replace('\n', " ")) } else { Cow::Borrowed(text) };
+        let clean = printable(&redact::secrets(&line)).into_owned();
+        self.found_any |= clean != text;
+        self.clean.push((field.clone(), clean));
     }
 }
 
@@ -125,6 +131,16 @@ mod tests {
         assert_eq!(line["reason"], "[redacted]");
         assert_eq!((&line["fleet"], &line["level"]), (&"ci".into(), &"WARN".into()));
         assert_eq!(line["tick"], "7", "a number becomes text, where the line had to be written anew");
+    }
+
+    #[test]
+    fn no_field_of_a_line_holds_what_a_terminal_acts_on() {
+        let name = "a\u{9b}31m\u{202e}\r\n2026 INFO forged";
+        let line = logged(|| tracing::warn!(fleet = "ci", reason = %name, "ci: {name}"));
+        assert_eq!(line.lines().count(), 1);
+        let line: serde_json::Value = serde_json::from_str(&line).expect("one line");
+        assert_eq!(line["reason"], "a\u{fffd}31m\u{fffd}\u{fffd} 2026 INFO forged");
+        assert_eq!(line["message"], "ci: a\u{fffd}31m\u{fffd}\u{fffd} 2026 INFO forged");
     }
 
     #[test]

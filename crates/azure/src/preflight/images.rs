@@ -1,6 +1,6 @@
 //! Images of the marketplace, of a gallery, and managed ones.
 
-use azlin_fleet::model::{CallError, CallErrorKind, Image};
+use azlin_fleet::model::{CallError, CallErrorKind, ForeignText, Image};
 use azlin_fleet::ports::preflight::ImageFacts;
 use serde::Deserialize;
 
@@ -13,11 +13,11 @@ const GALLERIES_API: &str = "2023-07-03";
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Properties {
-    architecture: Option<String>,
+    architecture: Option<ForeignText>,
     #[serde(rename = "hyperVGeneration")]
-    hyper_v_generation: Option<String>,
-    os_type: Option<String>,
-    os_state: Option<String>,
+    hyper_v_generation: Option<ForeignText>,
+    os_type: Option<ForeignText>,
+    os_state: Option<ForeignText>,
     features: Option<Vec<Feature>>,
     os_disk_image: OsDiskImage,
     storage_profile: StorageProfile,
@@ -29,7 +29,7 @@ struct Properties {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct OsDiskImage {
-    operating_system: Option<String>,
+    operating_system: Option<ForeignText>,
     /// The marketplace writes `sizeInGb`, galleries write `sizeInGB`.
     #[serde(alias = "sizeInGB")]
     size_in_gb: Option<u32>,
@@ -45,7 +45,7 @@ struct StorageProfile {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct OsDisk {
-    os_type: Option<String>,
+    os_type: Option<ForeignText>,
     #[serde(rename = "diskSizeGB")]
     disk_size_gb: Option<u32>,
 }
@@ -53,9 +53,9 @@ struct OsDisk {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct PlanJson {
-    publisher: String,
-    product: String,
-    name: String,
+    publisher: ForeignText,
+    product: ForeignText,
+    name: ForeignText,
 }
 
 #[derive(Default, Deserialize)]
@@ -66,25 +66,25 @@ struct PublishingProfile {
 
 #[derive(Deserialize)]
 struct Feature {
-    name: String,
-    value: String,
+    name: ForeignText,
+    value: ForeignText,
 }
 
 #[derive(Deserialize)]
 struct Region {
-    name: String,
+    name: ForeignText,
 }
 
 #[derive(Deserialize)]
 struct ImageJson {
     #[serde(default)]
-    location: Option<String>,
+    location: Option<ForeignText>,
     #[serde(default)]
     properties: Properties,
 }
 
 impl Properties {
-    fn facts(self, version: Option<String>) -> ImageFacts {
+    fn facts(self, version: Option<ForeignText>) -> ImageFacts {
         let plan = self.plan.or(self.purchase_plan);
         let regions = self.publishing_profile.target_regions;
         let features = self.features.unwrap_or_default();
@@ -103,13 +103,13 @@ impl Properties {
                 .split(',')
                 .map(str::trim)
                 .filter(|one| !one.is_empty())
-                .map(str::to_owned)
+                .map(ForeignText::from)
                 .collect(),
             version,
             architecture: self.architecture.as_deref().and_then(wire::architecture),
             generation: self.hyper_v_generation,
             os: os.and_then(|os| os.parse().ok()),
-            plan: plan.map(|plan| format!("{} {} {}", plan.publisher, plan.product, plan.name)),
+            plan: plan.map(|plan| format!("{} {} {}", plan.publisher, plan.product, plan.name).into()),
             locations: regions.iter().map(|region| wire::plain_location(&region.name)).collect(),
         }
     }
@@ -140,7 +140,7 @@ async fn marketplace(
 ) -> Result<ImageFacts, CallError> {
     #[derive(Deserialize)]
     struct Version {
-        name: String,
+        name: ForeignText,
     }
     let what = format!("read image {publisher}:{offer}:{sku}:{version} in {location}");
     let question = Question {
@@ -169,7 +169,7 @@ async fn marketplace(
         let newest = found.into_iter().max_by_key(|version| numbers(&version.name));
         newest.ok_or_else(|| CallError::new(CallErrorKind::NotFound, "it has no version").during(&what))?.name
     } else {
-        version.to_owned()
+        version.into()
     };
     rest.push(&version);
     let found: ImageJson =
@@ -192,7 +192,7 @@ async fn gallery(azure: &AzureClient, id: &str) -> Result<ImageFacts, CallError>
         None => (id, None),
     };
     let found: ImageJson = azure.read(question, azure.at(question, definition, &[], GALLERIES_API)?).await?;
-    let facts = found.properties.facts(version.map(str::to_owned));
+    let facts = found.properties.facts(version.map(ForeignText::from));
     let Some(version) = version.filter(|version| !version.eq_ignore_ascii_case("latest")) else {
         return Ok(facts);
     };
@@ -241,17 +241,17 @@ mod tests {
         let told = |value: serde_json::Value| {
             serde_json::from_value::<ImageJson>(value).expect("an image").properties.facts(None)
         };
-        let plan = Some("p o s".to_owned());
-        let is = |architecture, generation: &str, plan: &Option<String>| ImageFacts {
+        let plan = Some(ForeignText::from("p o s"));
+        let is = |architecture, generation: &str, plan: &Option<ForeignText>| ImageFacts {
             architecture,
-            generation: Some(generation.to_owned()),
+            generation: Some(generation.into()),
             os: Some(Os::Linux),
             plan: plan.clone(),
             ..ImageFacts::default()
         };
         let of_marketplace = ImageFacts {
             disk_size_gb: Some(31),
-            disk_controllers: vec!["SCSI".to_owned(), "NVMe".to_owned()],
+            disk_controllers: vec!["SCSI".into(), "NVMe".into()],
             ..is(Some(Architecture::X64), "V2", &plan)
         };
         assert_eq!(told(marketplace), of_marketplace);
@@ -261,7 +261,7 @@ mod tests {
         let version = told(version);
         assert_eq!(
             (version.locations.as_slice(), version.disk_size_gb),
-            (["westeurope".to_owned()].as_slice(), Some(30))
+            (["westeurope".into()].as_slice(), Some(30))
         );
         assert_eq!(
             told(managed),

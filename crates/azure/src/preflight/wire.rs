@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use azlin_fleet::model::Architecture;
+use azlin_fleet::model::{Architecture, ForeignText};
 use azlin_fleet::ports::preflight::{self, LocalDisk};
 use serde::{Deserialize, Deserializer};
 
@@ -10,8 +10,10 @@ use serde::{Deserialize, Deserializer};
 const RESERVED: u64 = 5;
 
 /// `West Europe` and `westeurope` are one location.
-pub(crate) fn plain_location(location: &str) -> String {
-    location.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
+pub(crate) fn plain_location(location: &str) -> ForeignText {
+    let plain: String =
+        location.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
+    plain.into()
 }
 
 pub(crate) fn architecture(text: &str) -> Option<Architecture> {
@@ -39,23 +41,23 @@ pub(crate) struct PageJson<T> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SubscriptionJson {
-    pub(crate) display_name: String,
-    pub(crate) state: String,
+    pub(crate) display_name: ForeignText,
+    pub(crate) state: ForeignText,
 }
 
 /// A resource with a location.
 #[derive(Deserialize)]
 pub(crate) struct Located {
-    pub(crate) location: String,
+    pub(crate) location: ForeignText,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Permission {
     #[serde(default, deserialize_with = "or_default")]
-    actions: Vec<String>,
+    actions: Vec<ForeignText>,
     #[serde(default, deserialize_with = "or_default")]
-    not_actions: Vec<String>,
+    not_actions: Vec<ForeignText>,
 }
 
 impl From<Permission> for preflight::Grant {
@@ -74,7 +76,7 @@ pub(crate) struct UsageJson {
 
 #[derive(Deserialize)]
 struct UsageName {
-    value: String,
+    value: ForeignText,
 }
 
 impl From<UsageJson> for preflight::Usage {
@@ -93,11 +95,11 @@ impl From<UsageJson> for preflight::Usage {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Sku {
     #[serde(default)]
-    pub(crate) resource_type: String,
+    pub(crate) resource_type: ForeignText,
     #[serde(default)]
-    name: String,
+    name: ForeignText,
     #[serde(default)]
-    family: String,
+    family: ForeignText,
     #[serde(default, deserialize_with = "or_default")]
     location_info: Vec<LocationInfo>,
     #[serde(default, deserialize_with = "or_default")]
@@ -109,32 +111,32 @@ pub(crate) struct Sku {
 #[derive(Deserialize)]
 struct LocationInfo {
     #[serde(default)]
-    location: String,
+    location: ForeignText,
     #[serde(default, deserialize_with = "or_default")]
-    zones: Vec<String>,
+    zones: Vec<ForeignText>,
 }
 
 #[derive(Deserialize)]
 struct Capability {
-    name: String,
-    value: String,
+    name: ForeignText,
+    value: ForeignText,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Restriction {
     #[serde(rename = "type", default)]
-    kind: String,
+    kind: ForeignText,
     #[serde(default, deserialize_with = "or_default")]
     restriction_info: RestrictionInfo,
     #[serde(default)]
-    reason_code: String,
+    reason_code: ForeignText,
 }
 
 #[derive(Default, Deserialize)]
 struct RestrictionInfo {
     #[serde(default, deserialize_with = "or_default")]
-    zones: Vec<String>,
+    zones: Vec<ForeignText>,
 }
 
 impl Sku {
@@ -151,7 +153,7 @@ impl Sku {
         let number = |name: &str| capability(name).and_then(|text| text.parse::<u64>().ok());
         let words = |name: &str| {
             let words = capability(name).unwrap_or_default().split(',').map(str::trim);
-            words.filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+            words.filter(|word| !word.is_empty()).map(ForeignText::from).collect::<Vec<_>>()
         };
         // In the order in which Azure chooses, where a VM names none.
         let places = [
@@ -205,15 +207,15 @@ struct Delegation {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Delegated {
-    service_name: String,
+    service_name: ForeignText,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct SubnetProperties {
-    address_prefix: Option<String>,
+    address_prefix: Option<ForeignText>,
     #[serde(deserialize_with = "or_default")]
-    address_prefixes: Vec<String>,
+    address_prefixes: Vec<ForeignText>,
     #[serde(deserialize_with = "or_default")]
     ip_configurations: Vec<serde::de::IgnoredAny>,
     nat_gateway: Option<serde::de::IgnoredAny>,
@@ -224,7 +226,7 @@ pub(crate) struct SubnetProperties {
 }
 
 impl SubnetProperties {
-    pub(crate) fn subnet(&self, location: Option<String>) -> preflight::Subnet {
+    pub(crate) fn subnet(&self, location: Option<ForeignText>) -> preflight::Subnet {
         let prefixes = self.address_prefix.iter().chain(&self.address_prefixes);
         let counts: Vec<u64> = prefixes.filter_map(|prefix| addresses(prefix)).collect();
         let free = counts.iter().sum::<u64>().saturating_sub(self.ip_configurations.len() as u64);

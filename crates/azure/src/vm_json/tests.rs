@@ -43,14 +43,14 @@ fn patch(into: &mut Value, with: &Value) {
 #[test]
 fn a_vm_as_a_list_shows_it() {
     let expected = VmJson {
-        name: "ci-1".to_owned(),
-        group: "BUILD-VMS".to_owned(),
-        location: "northeurope".to_owned(),
+        name: "ci-1".into(),
+        group: "BUILD-VMS".into(),
+        location: "northeurope".into(),
         tags: [("azlin-runner", "ci-1"), ("cost-centre", "71")]
             .map(|(n, v)| (n.to_owned(), v.to_owned()))
             .into(),
-        zone: Some("2".to_owned()),
-        size: "Standard_D8as_v6".to_owned(),
+        zone: Some("2".into()),
+        size: "Standard_D8as_v6".into(),
         is_spot: true,
         provisioning_state: "Succeeded".to_owned(),
         statuses: vec![ViewStatus { code: "PowerState/running".to_owned(), message: String::new() }],

@@ -81,11 +81,11 @@ fn name(number: u32) -> RunnerName {
 fn spec() -> VmSpec {
     let tags = VmTags {
         runner_name: name(7),
-        github: "api.github.com".to_owned(),
+        github: "api.github.com".into(),
         pool: "ci".parse().expect("valid"),
         scope: "repo:o/r".parse().expect("valid"),
         created_at: "2026-01-02T03:04:05Z".parse().expect("a time"),
-        config_hash: "abc".to_owned(),
+        config_hash: "abc".into(),
         runner_id: Some(RunnerId(23)),
         replaces: None,
         host_key: None,

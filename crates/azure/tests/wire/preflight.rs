@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{SUBSCRIPTION, arm_requests, azure, group, refusal};
 
 fn grant(action: &str) -> Grant {
-    Grant { actions: vec![action.to_owned()], not_actions: Vec::new() }
+    Grant { actions: vec![action.into()], not_actions: Vec::new() }
 }
 
 #[tokio::test]

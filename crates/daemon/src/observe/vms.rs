@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, FailedVm, PoolName, PowerStates, ProvisioningState, ResourceGroup, RunnerName,
-    UntaggedVm, Vm,
+    CallError, CallErrorKind, FailedVm, ForeignText, PoolName, PowerStates, ProvisioningState, ResourceGroup,
+    RunnerName, UntaggedVm, Vm,
 };
 use azlin_fleet::observe::{Seen, by_name, vms_by_pool};
 use parking_lot::Mutex;
@@ -32,7 +32,7 @@ pub(super) struct VmLists {
     /// The groups in which VMs of a fleet have lost their tags, so that each is reported once.
     pub(super) tagless: Mutex<BTreeSet<(PoolName, ResourceGroup)>>,
     /// What is the matter with VMs that Azure calls Failed. Azure reports this for one VM at a time.
-    pub(super) failures: Mutex<BTreeMap<(ResourceGroup, String), FailedVm>>,
+    pub(super) failures: Mutex<BTreeMap<(ResourceGroup, ForeignText), FailedVm>>,
 }
 
 impl VmLists {

@@ -27,7 +27,7 @@ impl Rehearsal<'_> {
             runner: runner.clone(),
             scope: fleet.scope.clone(),
             entry,
-            vm: Some((fleet.vm.group.clone(), runner.to_string())),
+            vm: Some((fleet.vm.group.clone(), runner.to_string().into())),
             proof,
             frees_room: false,
             why: DrainReason::Surplus(ScalingReason::IDLE),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::config::VmConfig;
 use crate::model::{
-    AccountName, CallError, CredentialName, PoolName, RepoPattern, RepoSlug, ResourceGroup, RunnerGroup,
-    Scope, SshError, Vm,
+    AccountName, CallError, CredentialName, ForeignText, PoolName, RepoPattern, RepoSlug, ResourceGroup,
+    RunnerGroup, Scope, SshError, Vm,
 };
 use crate::ports::preflight::{
     Access, Credential, Grant, ImageFacts, Principal, RateBudget, Repository, Size, Subnet, Subscription,
@@ -106,7 +106,7 @@ pub struct ScopeFacts {
     /// How many runners GitHub counts beyond those that it lists. Absent if they may not be read.
     pub not_listed: Option<Found<u64>>,
     /// Its runner groups. Absent if no fleet names one.
-    pub groups: Option<Found<Vec<String>>>,
+    pub groups: Option<Found<Vec<ForeignText>>>,
     /// What the group of each fleet permits, by the name in its file; without a name the default group. `None` stands for
     /// a group that is not there.
     pub limits: BTreeMap<Option<String>, Found<Option<RunnerGroup>>>,
@@ -151,7 +151,7 @@ pub struct SubscriptionFacts {
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupFacts {
     /// The location of the resource group.
-    pub location: Found<String>,
+    pub location: Found<ForeignText>,
     /// What is granted on the resource group.
     pub grants: Found<Vec<Grant>>,
     /// The VMs with our tags in the resource group.
@@ -171,7 +171,7 @@ pub struct SubnetFacts {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SecurityGroupFacts {
     /// Its location.
-    pub location: Found<String>,
+    pub location: Found<ForeignText>,
     /// What is granted on it.
     pub grants: Found<Vec<Grant>>,
 }

@@ -34,58 +34,58 @@ pub(super) fn fleet(top: &str, vm: &str) -> Fleet {
 
 fn size(name: &str, vcpus: u32) -> Size {
     Size {
-        name: name.to_owned(),
-        family: "standardDSv5Family".to_owned(),
+        name: name.into(),
+        family: "standardDSv5Family".into(),
         vcpus,
         architecture: Some(Architecture::X64),
-        zones: vec!["1".to_owned(), "2".to_owned()],
+        zones: vec!["1".into(), "2".into()],
         restricted: None,
         restricted_zones: Vec::new(),
         ephemeral_os_disk: Some(false),
         spot: Some(true),
-        generations: vec!["V1".to_owned(), "V2".to_owned()],
+        generations: vec!["V1".into(), "V2".into()],
         local_disk: None,
-        disk_controllers: vec!["SCSI".to_owned()],
+        disk_controllers: vec!["SCSI".into()],
         accelerated_networking: Some(true),
         trusted_launch: None,
     }
 }
 
 pub(super) fn everything() -> Vec<Grant> {
-    vec![Grant { actions: vec!["*".to_owned()], not_actions: Vec::new() }]
+    vec![Grant { actions: vec!["*".into()], not_actions: Vec::new() }]
 }
 
 pub(super) fn usage(name: &str, used: u64, limit: u64) -> Usage {
-    Usage { name: name.to_owned(), used, limit }
+    Usage { name: name.into(), used, limit }
 }
 
 /// The account of that fleet, without problems.
 pub(super) fn account(fleet: &Fleet) -> Facts {
     let scope = ScopeFacts {
-        repository: Some(Ok(Repository { full_name: "o/r".to_owned(), archived: false, disabled: false })),
+        repository: Some(Ok(Repository { full_name: "o/r".into(), archived: false, disabled: false })),
         runs: Some(Ok(Access::Granted)),
         runners: Ok(Access::Granted),
         administer: Some(Ok(Access::Granted)),
         not_listed: Some(Ok(0)),
-        groups: Some(Ok(vec!["Default".to_owned()])),
+        groups: Some(Ok(vec!["Default".into()])),
         limits: BTreeMap::default(),
     };
     let credential = Credential {
         kind: TokenKind::FineGrained,
-        login: Some("mona".to_owned()),
+        login: Some("mona".into()),
         expires_at: Some("2027-03-01T00:00:00Z".parse().expect("a time")),
         scopes: None,
     };
     let reset = "2026-11-25T12:30:00Z".parse().expect("a time");
     let image = ImageFacts {
-        version: Some("24.04.1".to_owned()),
+        version: Some("24.04.1".into()),
         architecture: Some(Architecture::X64),
-        generation: Some("V2".to_owned()),
+        generation: Some("V2".into()),
         os: Some(Os::Linux),
         ..ImageFacts::default()
     };
     let subnet = Subnet {
-        location: Some("westeurope".to_owned()),
+        location: Some("westeurope".into()),
         delegated_to: None,
         nat_gateway: true,
         route_table: false,
@@ -114,11 +114,11 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
         })),
         azure: Some(Ok(AzureFacts {
             kind: "client secret".to_owned(),
-            principal: Ok(Principal { client_id: Some("app".to_owned()), ..Principal::default() }),
+            principal: Ok(Principal { client_id: Some("app".into()), ..Principal::default() }),
             subscriptions: [(
                 id.clone(),
                 SubscriptionFacts {
-                    subscription: Ok(Subscription { name: "Dev".to_owned(), state: "Enabled".to_owned() }),
+                    subscription: Ok(Subscription { name: "Dev".into(), state: "Enabled".into() }),
                     power_states: Ok(Access::Granted),
                 },
             )]
@@ -126,7 +126,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
             groups: [(
                 fleet.vm.group.clone(),
                 GroupFacts {
-                    location: Ok("westeurope".to_owned()),
+                    location: Ok("westeurope".into()),
                     grants: Ok(everything()),
                     vms: Ok(Vec::new()),
                 },
@@ -136,7 +136,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
                 .into(),
             security_groups: [(
                 SECURITY_GROUP.to_owned(),
-                SecurityGroupFacts { location: Ok("westeurope".to_owned()), grants: Ok(everything()) },
+                SecurityGroupFacts { location: Ok("westeurope".into()), grants: Ok(everything()) },
             )]
             .into(),
             places: [(place_key(&fleet.vm), place)].into(),

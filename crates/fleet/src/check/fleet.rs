@@ -132,7 +132,7 @@ fn image(notes: &mut Notes, fleet: &Fleet, found: &Result<ImageFacts, CallError>
         }
     };
     let wanted = vm.architecture();
-    let is_here = facts.locations.is_empty() || facts.locations.contains(&vm.location);
+    let is_here = facts.locations.is_empty() || facts.locations.iter().any(|place| *place == vm.location);
     if let Some(plan) = &facts.plan {
         let found = format!("it needs the purchase plan {plan}, which azlin does not buy");
         notes.problem("image", found, "name an image without a plan");

@@ -9,7 +9,8 @@ use super::facts::{Facts, Followed, GitHubFacts, ScopeFacts, SignInError};
 use super::{About, Finding, Notes, State, runner_group};
 use crate::config::Fleet;
 use crate::model::{
-    CallError, CallErrorKind, CredentialName, PoolName, RepoPattern, RepoSlug, Scope, counted, rounded,
+    CallError, CallErrorKind, CredentialName, ForeignText, PoolName, RepoPattern, RepoSlug, Scope, counted,
+    rounded,
 };
 use crate::ports::preflight::{Access, Credential, RateBudget, Repository, TokenKind};
 
@@ -179,7 +180,7 @@ fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
 }
 
 /// The name of an app with a leading blank; empty if it is unknown.
-fn name(login: &Option<String>) -> String {
+fn name(login: &Option<ForeignText>) -> String {
     login.as_ref().map_or(String::new(), |slug| format!(" {slug}"))
 }
 

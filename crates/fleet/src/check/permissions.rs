@@ -2,6 +2,7 @@
 //!
 //! docs/reference/permissions.md has the same lists; a test keeps them equal.
 
+use crate::model::ForeignText;
 use crate::ports::preflight::Grant;
 
 /// Needed on the resource group of VMs.
@@ -71,7 +72,7 @@ pub(super) fn is_for_draining(action: &str) -> bool {
 pub fn missing<'a>(needed: impl IntoIterator<Item = &'a str>, grants: &[Grant]) -> Vec<&'a str> {
     let is_granted = |action: &&str| {
         grants.iter().any(|grant| {
-            let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, action));
+            let any = |patterns: &[ForeignText]| patterns.iter().any(|pattern| matches(pattern, action));
             any(&grant.actions) && !any(&grant.not_actions)
         })
     };
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn what_one_role_leaves_out_another_may_grant() {
         let grant = |actions: &[&str], not_actions: &[&str]| {
-            let owned = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+            let owned = |list: &[&str]| list.iter().map(|text| (*text).into()).collect();
             Grant { actions: owned(actions), not_actions: owned(not_actions) }
         };
         let contributor = grant(&["*"], &["Microsoft.Compute/disks/*"]);

@@ -56,7 +56,7 @@ fn limit(notes: &mut Notes, what: &str, group: &RunnerGroup, fleets: &[&Fleet], 
         notes.warning(what, told, limit.cure());
     }
     if let Some(workflows) = &group.workflows {
-        let only = first_few(workflows.iter().cloned());
+        let only = first_few(workflows.iter().map(ToString::to_string));
         let only =
             if only.is_empty() { "no workflow".to_owned() } else { format!("only the workflows {only}") };
         notes.ok(what, format!("it serves {only}: jobs of other workflows are not counted"));

@@ -2,7 +2,7 @@
 
 use super::disks;
 use crate::config::{Fleet, VmConfig};
-use crate::model::{Advice, CallError, CallErrorKind, Offering, UnfitScope};
+use crate::model::{Advice, CallError, CallErrorKind, ForeignText, Offering, UnfitScope};
 use crate::ports::preflight::{ImageFacts, Size};
 
 /// Why a fleet cannot use a size.
@@ -77,7 +77,8 @@ pub(super) fn fits(
     if let Some((why, cure)) = disks::too_large(vm, size, image) {
         return Err(Unusable { cure: Some(cure), ..Unusable::size(why) });
     }
-    let takes_nvme = |controllers: &[String]| controllers.iter().any(|one| one.eq_ignore_ascii_case("NVMe"));
+    let takes_nvme =
+        |controllers: &[ForeignText]| controllers.iter().any(|one| one.eq_ignore_ascii_case("NVMe"));
     let controllers = image.map_or(&[][..], |image| &image.disk_controllers);
     if matches!(size.disk_controllers.as_slice(), [only] if only.eq_ignore_ascii_case("NVMe"))
         && !controllers.is_empty()
@@ -110,8 +111,8 @@ mod tests {
 
     fn size() -> Size {
         Size {
-            name: "Standard_D4s_v5".to_owned(),
-            family: "standardDSv5Family".to_owned(),
+            name: "Standard_D4s_v5".into(),
+            family: "standardDSv5Family".into(),
             vcpus: 4,
             architecture: None,
             zones: Vec::new(),
@@ -132,17 +133,17 @@ mod tests {
         use UnfitScope::{Size as WholeSize, SpotSize};
         let mut fleet = fleet("ci", "");
         fleet.vm.accelerated_networking = true;
-        let restricted = Some("NotAvailableForSubscription".to_owned());
+        let restricted = Some("NotAvailableForSubscription".into());
         let (regular, spot) = (false, true);
         for (facts, is_spot, expected) in [
             (size(), regular, None),
             (Size { restricted, ..size() }, regular, Some(WholeSize)),
-            (Size { name: "Standard_D8s_v5".to_owned(), ..size() }, regular, Some(WholeSize)),
-            (Size { name: "STANDARD_D4S_V5".to_owned(), ..size() }, regular, None),
+            (Size { name: "Standard_D8s_v5".into(), ..size() }, regular, Some(WholeSize)),
+            (Size { name: "STANDARD_D4S_V5".into(), ..size() }, regular, None),
             (Size { spot: Some(false), ..size() }, regular, None),
             (Size { spot: Some(false), ..size() }, spot, Some(SpotSize)),
             (Size { accelerated_networking: Some(false), ..size() }, spot, Some(WholeSize)),
-            (Size { restricted_zones: vec!["1".to_owned()], ..size() }, regular, None),
+            (Size { restricted_zones: vec!["1".into()], ..size() }, regular, None),
         ] {
             let offering = Offering {
                 location: "westeurope".to_owned(),

@@ -6,7 +6,7 @@ use super::facts::{AzureFacts, PlaceFacts, place_key};
 use super::size_facts::{self, Unusable};
 use super::{Notes, State};
 use crate::config::Fleet;
-use crate::model::Vm;
+use crate::model::{ForeignText, Vm};
 use crate::ports::preflight::{ImageFacts, Size, Usage};
 
 pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts, image: Option<&ImageFacts>) {
@@ -57,7 +57,8 @@ fn usable<'s>(
 ) -> Result<&'s Size, Unusable> {
     let vm = &fleet.vm;
     let size = size_facts::find(name, &vm.location, sizes)?;
-    let is_in = |zone: &&String| size.zones.contains(zone) && !size.restricted_zones.contains(zone);
+    let has = |zones: &[ForeignText], zone: &str| zones.iter().any(|one| *one == zone);
+    let is_in = |zone: &&String| has(&size.zones, zone) && !has(&size.restricted_zones, zone);
     if !vm.zones.is_empty() && !vm.zones.iter().any(|zone| is_in(&zone)) {
         return Err(Unusable::size(format!("it is not to be had in zone {}", vm.zones.join(" or "))));
     }
@@ -78,7 +79,7 @@ struct QuotaRoom {
 fn room(fleet: &Fleet, size: &Size, sizes: &[Size], usages: &[Usage], own: &[&Vm]) -> QuotaRoom {
     let counted: Vec<&str> =
         if fleet.vm.spot.is_some() { vec!["lowPriorityCores"] } else { vec![&size.family, "cores"] };
-    let mut room = QuotaRoom { size: size.name.clone(), vcpus: size.vcpus, most: None, said: Vec::new() };
+    let mut room = QuotaRoom { size: size.name.to_string(), vcpus: size.vcpus, most: None, said: Vec::new() };
     for name in counted {
         let Some(usage) = usages.iter().find(|usage| plain(&usage.name) == plain(name)) else { continue };
         let sizes_of_own =

@@ -128,7 +128,7 @@ fn a_fleet_that_is_not_enabled_needs_what_draining_needs() {
     azure.images.values_mut().for_each(|image| *image = failed(CallErrorKind::NotFound));
     azure.subnets.values_mut().for_each(|subnet| subnet.subnet = failed(CallErrorKind::NotFound));
     let group = azure.groups.values_mut().next().expect("one");
-    let not_actions = ["*/write", "*/action"].map(str::to_owned).to_vec();
+    let not_actions = ["*/write", "*/action"].map(Into::into).to_vec();
     group.grants.as_mut().expect("told")[0].not_actions = not_actions;
     assert_eq!(told(std::slice::from_ref(&fleet), &facts), IN_ORDER);
     let findings = check(std::slice::from_ref(&fleet), &facts, now());

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::job::JobChain;
 use super::{Link, LinkKind, decision, first_tick_after, when};
 use crate::model::{
-    Action, EphemeralRunner, Phase, ScalingAction, Scope, ago, counted, elapsed, first_few, in_words,
+    Action, EphemeralRunner, ForeignText, Phase, ScalingAction, Scope, ago, counted, elapsed, first_few,
+    in_words,
 };
 use crate::plan::Rotation;
 
@@ -46,8 +47,9 @@ impl<'a> JobChain<'a> {
             let entry = entries.and_then(|entries| entries.get(&runner.runner_name));
             entry.is_none_or(|entry| {
                 // A list without labels does not show that one is missing.
-                let has =
-                    |wanted: &String| entry.labels.iter().any(|label| label.eq_ignore_ascii_case(wanted));
+                let has = |wanted: &ForeignText| {
+                    entry.labels.iter().any(|label| label.eq_ignore_ascii_case(wanted))
+                };
                 entry.labels.is_empty() || job.labels.iter().all(has)
             })
         })

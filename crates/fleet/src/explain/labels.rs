@@ -3,7 +3,7 @@
 
 use super::{Link, LinkKind};
 use crate::config::Fleet;
-use crate::model::{Job, Label, Scope, first_few};
+use crate::model::{ForeignText, Job, Label, Scope, first_few};
 use crate::observe::{has_label, is_in_scope, serves};
 
 /// The most similar names that are suggested.
@@ -11,7 +11,7 @@ const OFFERED: usize = 3;
 
 /// Labels of the job that the fleet's runners lack.
 pub(super) fn lacking<'j>(fleet: &Fleet, job: &'j Job) -> Vec<&'j str> {
-    job.labels.iter().map(String::as_str).filter(|wanted| !has_label(fleet, wanted)).collect()
+    job.labels.iter().map(ForeignText::as_str).filter(|wanted| !has_label(fleet, wanted)).collect()
 }
 
 /// The names with the most similar spelling, the nearest first.

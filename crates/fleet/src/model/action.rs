@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{
-    DrainReason, Offering, ResourceGroup, RunnerId, RunnerName, ScalingReason, Scope, StartReason,
+    DrainReason, ForeignText, Offering, ResourceGroup, RunnerId, RunnerName, ScalingReason, Scope,
+    StartReason,
 };
 
 /// One action.
@@ -33,9 +34,9 @@ pub struct Install {
     /// The runner.
     pub runner: RunnerName,
     /// The resource group of its VM, and the name of the VM as Azure spells it.
-    pub vm: (ResourceGroup, String),
+    pub vm: (ResourceGroup, ForeignText),
     /// The VM's host key.
-    pub host_key: String,
+    pub host_key: ForeignText,
     /// When the VM was requested.
     pub created_at: Timestamp,
 }
@@ -51,7 +52,7 @@ pub struct Destroy {
     pub entry: EntryRef,
     /// The resource group of its VM, and the name of the VM as Azure spells it. Absent means that no list has
     /// its VM.
-    pub vm: Option<(ResourceGroup, String)>,
+    pub vm: Option<(ResourceGroup, ForeignText)>,
     /// What proves that it runs no job.
     pub proof: Proof,
     /// Whether the removal ends once Azure has no such VM any more, since its fleet waits for the room.
@@ -81,7 +82,7 @@ pub enum Proof {
     NotMade,
     /// The VM is asked to drain: it ends an idle runner and powers off, and refuses while a job runs. With a host
     /// key it is asked over SSH.
-    Drain(Option<String>),
+    Drain(Option<ForeignText>),
     /// The VM was asked, and has not answered for so long. Every look in that time called the runner idle, and no
     /// queue named it.
     Unanswered(Duration),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::ForeignText;
+
 /// GitHub's primary rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
@@ -32,7 +34,7 @@ pub struct Remaining {
     /// `x-ms-ratelimit-remaining-resource`: the limits of single operations, such as
     /// `Microsoft.Compute/GetVM3Min`.
     #[serde(default)]
-    pub operations: BTreeMap<String, u64>,
+    pub operations: BTreeMap<ForeignText, u64>,
 }
 
 /// The rate limits of GitHub and Azure.

@@ -1,12 +1,14 @@
 //! The runner program, as GitHub offers it.
 
+use crate::model::ForeignText;
+
 /// The runner program for one OS and architecture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Download {
     /// The OS: `linux`, `win` or `osx`, as [`crate::model::Os::download`] has it.
-    pub os: String,
+    pub os: ForeignText,
     /// The architecture: `x64` or `arm64`.
-    pub architecture: String,
+    pub architecture: ForeignText,
     /// The URL of the archive.
     pub url: String,
     /// The file name of the archive.

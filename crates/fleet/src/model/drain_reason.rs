@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::{CallError, ErrorPolicy, Outdated, RunnerName, ScalingReason, Scope, in_words};
+use crate::model::{
+    CallError, ErrorPolicy, ForeignText, Outdated, RunnerName, ScalingReason, Scope, in_words,
+};
 
 /// Why a runner is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,9 +98,9 @@ pub enum RotationReason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherGitHub {
     /// The VM.
-    pub vm: String,
+    pub vm: ForeignText,
     /// The GitHub of its runner, as the host of its API.
-    pub github: String,
+    pub github: ForeignText,
     /// The configured GitHub, as the host of its API.
     pub configured: String,
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::model::foreign::printable;
 use crate::model::{Advice, redact};
 
 /// What a caller does differently about a failed call.
@@ -83,13 +84,13 @@ pub struct CallError {
 impl CallError {
     /// An error of this kind, with what came back, or why nothing came back.
     pub fn new(kind: CallErrorKind, provider_says: impl Into<String>) -> Self {
-        let provider_says = redact::secrets(&provider_says.into()).into_owned();
+        let provider_says = shown(&provider_says.into());
         CallError { kind, operation: String::new(), provider_says, advice: None, retry_after: None }
     }
 
     /// The same error, with what was tried.
     pub fn during(self, operation: impl fmt::Display) -> Self {
-        let operation = redact::secrets(&operation.to_string()).into_owned();
+        let operation = shown(&operation.to_string());
         CallError { operation, ..self }
     }
 
@@ -121,6 +122,11 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+/// A sentence that may quote what came from outside, in a form that may be shown: without secrets, on one line.
+fn shown(sentence: &str) -> String {
+    printable(&redact::secrets(sentence)).into_owned()
+}
 
 /// Why a runner could not be prepared or removed at GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -179,12 +185,12 @@ pub struct SshError {
 impl SshError {
     /// An error of this kind, with what was tried and what happened.
     pub fn new(kind: SshErrorKind, says: impl Into<String>) -> Self {
-        SshError { kind, says: redact::secrets(&says.into()).into_owned(), advice: None }
+        SshError { kind, says: shown(&says.into()), advice: None }
     }
 
     /// The same error, with what a person can do about it.
     pub fn advise(self, advice: impl Into<String>) -> Self {
-        SshError { advice: Some(redact::secrets(&advice.into()).into_owned()), ..self }
+        SshError { advice: Some(shown(&advice.into())), ..self }
     }
 }
 

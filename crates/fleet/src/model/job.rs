@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{GroupRefusal, PoolName, RepoSlug};
+use crate::model::{ForeignText, GroupRefusal, PoolName, RepoSlug};
 
 /// GitHub's id of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,28 +58,28 @@ pub struct Job {
     /// The repository that the job belongs to.
     pub repo: RepoSlug,
     /// The name in the workflow, such as "build (linux, 3.12)".
-    pub name: String,
+    pub name: ForeignText,
     /// The status of the job.
     pub status: JobStatus,
     /// The labels that the job asks of a runner (`runs-on`).
-    pub labels: Vec<String>,
+    pub labels: Vec<ForeignText>,
     /// When GitHub made the job. A job in `Queued` has waited since then.
     pub created_at: Timestamp,
     /// When its runner started the job. Absent means that no runner has.
     #[serde(default)]
     pub started_at: Option<Timestamp>,
     /// The runner that runs the job, or that GitHub has given a queued job to; `#7` where GitHub gives only its id.
-    pub runner_name: Option<String>,
+    pub runner_name: Option<ForeignText>,
 }
 
 impl Job {
     /// Whether the job asks for an image that GitHub hosts instead of a self-hosted runner.
     pub fn is_for_hosted(&self) -> bool {
-        let is_image = |label: &String| {
+        let is_image = |label: &ForeignText| {
             let label = label.to_ascii_lowercase();
             ["ubuntu-", "windows-", "macos-"].iter().any(|image| label.starts_with(image))
         };
-        let is_own = |label: &String| label.eq_ignore_ascii_case("self-hosted");
+        let is_own = |label: &ForeignText| label.eq_ignore_ascii_case("self-hosted");
         self.labels.iter().any(is_image) && !self.labels.iter().any(is_own)
     }
 }
@@ -99,13 +99,13 @@ pub struct CompletedJob {
     /// GitHub's id of the job.
     pub id: JobId,
     /// The name in the workflow.
-    pub name: String,
+    pub name: ForeignText,
     /// How the job ended, in GitHub's words: `success`, `cancelled`.
-    pub conclusion: String,
+    pub conclusion: ForeignText,
     /// When the job ended.
     pub completed_at: Option<Timestamp>,
     /// The runner that ran the job.
-    pub runner_name: Option<String>,
+    pub runner_name: Option<ForeignText>,
 }
 
 /// What was read of a queue: the jobs, and what could not be read.
@@ -124,7 +124,7 @@ pub struct Queue {
     pub repository: Option<RunRepository>,
     /// The workflow files that each run is made of, as `owner/repo/.github/workflows/ci.yml`: its own, and the reusable
     /// ones that it calls.
-    pub workflows: BTreeMap<RunId, Vec<String>>,
+    pub workflows: BTreeMap<RunId, Vec<ForeignText>>,
     /// Since when jobs wait that something held before, such as an approval.
     pub released: BTreeMap<JobId, Timestamp>,
     /// The jobs that a fleet's labels serve and that its runner group refuses.

@@ -1,6 +1,6 @@
 //! What GitHub's webhook reports of a job.
 
-use crate::model::{JobId, RepoId, RepoSlug, RunId};
+use crate::model::{ForeignText, JobId, RepoId, RepoSlug, RunId};
 
 /// What GitHub's webhook reports of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct JobEvent {
     /// GitHub's id of the job.
     pub job: JobId,
     /// The labels that the job asks of a runner.
-    pub labels: Vec<String>,
+    pub labels: Vec<ForeignText>,
     /// What happened to the job.
     pub change: JobChange,
 }

@@ -58,9 +58,9 @@ impl Offering {
     /// The offering that a VM came from.
     pub fn of(vm: &Vm) -> Offering {
         Offering {
-            location: vm.location.clone(),
-            size: vm.size.clone(),
-            zone: vm.zone.clone(),
+            location: vm.location.to_string(),
+            size: vm.size.to_string(),
+            zone: vm.zone.clone().map(String::from),
             spot: vm.spot,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::model::{PoolName, ResourceGroup, RunnerName, VmTags};
+use crate::model::{ForeignText, PoolName, ResourceGroup, RunnerName, VmTags};
 
 /// The kind of a VM's part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +39,7 @@ pub struct Orphan {
     /// The kind of part.
     pub kind: OrphanKind,
     /// The name of the part.
-    pub name: String,
+    pub name: ForeignText,
     /// The tags of the part. They equal those of the VM that it was made with. `None` where a policy took them, or an
     /// older version of the API never set them.
     pub tags: Option<VmTags>,
@@ -56,7 +56,7 @@ impl Orphan {
     ) -> Option<Self> {
         let tags = VmTags::of_part(tags);
         let is_ours = tags.is_some() || beginnings(name).any(RunnerName::has_form);
-        is_ours.then(|| Orphan { group: group.clone(), kind, name: name.to_owned(), tags })
+        is_ours.then(|| Orphan { group: group.clone(), kind, name: name.into(), tags })
     }
 
     /// The runner of this pool whose VM it was made with: `ci-1nmkmg00000723` of `ci-1nmkmg00000723_OsDisk_1_0a`.

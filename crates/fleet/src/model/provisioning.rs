@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CallError, CallErrorKind, PowerState};
+use crate::model::{CallError, CallErrorKind, ForeignText, PowerState};
 
 /// `provisioningState` of a VM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub enum ProvisioningState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedVm {
     /// `AllocationFailed` in `ProvisioningState/failed/AllocationFailed`. Empty if Azure names none.
-    pub code: String,
+    pub code: ForeignText,
     /// The power state.
     pub power: PowerState,
     /// What the code and its message mean. `None` without a code.
@@ -67,7 +67,7 @@ mod tests {
     fn what_failed_means_of_a_vm() {
         use PowerState::{Deallocated, Running, Starting, Stopped, Unknown};
         let view = |code: &str, power, kind: Option<CallErrorKind>| FailedVm {
-            code: code.to_owned(),
+            code: code.into(),
             power,
             failure: kind.map(|kind| CallError::new(kind, code)),
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{JobId, RunnerName, counted, in_words};
+use crate::model::{ForeignText, JobId, RunnerName, counted, in_words};
 
 /// What a decision changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +169,7 @@ pub struct WaitingJob {
     /// GitHub's id of the job.
     pub id: JobId,
     /// The name of the job in the workflow.
-    pub name: String,
+    pub name: ForeignText,
     /// How long the job has waited.
     pub waited: Duration,
 }

@@ -3,10 +3,16 @@
 //! This layer covers everything. Errors pass through it when they are made ([`crate::model::CallError`]), the
 //! output of machines when it is read, and log lines once more before they are written.
 
+mod known;
+
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
+
+use crate::model::foreign::{LONGEST, without_format};
+
+pub use known::KnownSecret;
 
 /// The text that replaces a secret.
 const MARK: &str = "[redacted]";
@@ -67,18 +73,21 @@ fn is_packed(run: &str) -> bool {
         && has(|byte| matches!(byte, b'g'..=b'z'))
 }
 
-/// The longest text from outside that azlin repeats, in characters.
-const LONGEST: usize = 300;
-
-/// One line of at most 300 characters, with blanks for control characters. The given secrets and everything
+/// One line of at most 300 characters, with blanks for control characters and without format characters. The given secrets and everything
 /// that looks like a secret are removed.
 pub fn line(text: &str, given: &[&str]) -> String {
     let given = given.iter().filter(|secret| !secret.is_empty());
-    let blot = |text: String| given.clone().fold(text, |text, secret| text.replace(secret, MARK));
+    let known = KnownSecret::of(given.clone().copied());
+    let blot = |text: String| {
+        let text = given.clone().fold(text, |text, secret| text.replace(secret, MARK));
+        known.as_ref().map_or_else(|| text.clone(), |known| known.blot(&text).into_owned())
+    };
     let text = blot(text.to_owned());
     let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    let line = without_format(&line).into_owned();
     // The removed characters may have split a secret.
-    let line = blot(words.collect::<Vec<_>>().join(" "));
+    let line = blot(line);
     let line = secrets(&line);
     if line.chars().count() <= LONGEST {
         return line.into_owned();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BrokenReason, DrainReason, Label, RunnerId, RunnerName, Scope, Vm};
+use crate::model::{BrokenReason, DrainReason, ForeignText, Label, RunnerId, RunnerName, Scope, Vm};
 
 /// Whether a runner is connected to GitHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,13 +25,13 @@ pub struct RunnerInfo {
     /// GitHub's id of the runner.
     pub runner_id: RunnerId,
     /// The runner's name, unique in its scope.
-    pub runner_name: String,
+    pub runner_name: ForeignText,
     /// Whether the runner is connected.
     pub status: RunnerStatus,
     /// Whether the runner runs a job.
     pub busy: bool,
     /// The runner's labels, including the implicit ones.
-    pub labels: Vec<String>,
+    pub labels: Vec<ForeignText>,
 }
 
 /// What a runner is registered with.

@@ -5,19 +5,19 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{RepoPattern, RepoSlug, RunRepository};
+use crate::model::{ForeignText, RepoPattern, RepoSlug, RunRepository};
 
 /// What a runner group of an organisation or enterprise permits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerGroup {
     /// Its name at GitHub.
-    pub name: String,
+    pub name: ForeignText,
     /// The repositories that may use it.
     pub repositories: GroupRepositories,
     /// Whether public repositories may use it too. GitHub's default is that they may not.
     pub allows_public: bool,
     /// The workflows that may use it, as `owner/repo/.github/workflows/ci.yml@refs/heads/main`. `None` means all.
-    pub workflows: Option<Vec<String>>,
+    pub workflows: Option<Vec<ForeignText>>,
 }
 
 /// The repositories that may use a runner group.
@@ -35,7 +35,7 @@ pub enum GroupRepositories {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupRefusal {
     /// The group's name.
-    pub group: String,
+    pub group: ForeignText,
     /// What it does not permit.
     pub refused: GroupLimit,
 }
@@ -76,9 +76,9 @@ impl RunnerGroup {
 
     /// Why it refuses the jobs of a run that is made of these workflow files. The branches that the group names are not
     /// compared, because a run does not show them in every case.
-    pub fn refuses_workflows(&self, of_run: &[String]) -> Option<GroupRefusal> {
+    pub fn refuses_workflows(&self, of_run: &[ForeignText]) -> Option<GroupRefusal> {
         let permitted = self.workflows.as_ref()?;
-        let is_permitted = |file: &String| {
+        let is_permitted = |file: &ForeignText| {
             permitted.iter().any(|permitted| without_ref(permitted).eq_ignore_ascii_case(without_ref(file)))
         };
         let is_refused = !of_run.is_empty() && !of_run.iter().any(is_permitted);
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     fn group(repositories: GroupRepositories, allows_public: bool) -> RunnerGroup {
-        RunnerGroup { name: "big".to_owned(), repositories, allows_public, workflows: None }
+        RunnerGroup { name: "big".into(), repositories, allows_public, workflows: None }
     }
 
     #[test]
@@ -186,9 +186,9 @@ mod tests {
 
     #[test]
     fn which_workflows_a_group_refuses() {
-        let file = |text: &str| format!("o/r/.github/workflows/{text}");
+        let file = |text: &str| ForeignText::from(format!("o/r/.github/workflows/{text}"));
         let deploy = || Some(vec![file("deploy.yml@refs/heads/main")]);
-        let table: [(_, _, &[String], bool); 6] = [
+        let table: [(_, _, &[ForeignText], bool); 6] = [
             ("every workflow", None, &[file("ci.yml")], false),
             ("the named one", deploy(), &[file("deploy.yml")], false),
             ("the named one, of some branch", deploy(), &[file("deploy.yml@refs/heads/x")], false),

@@ -1,20 +1,20 @@
 //! VMs that have lost our tags. A policy of the subscription may strip or rewrite tags, and so may a person.
 
-use crate::model::{PowerState, ProvisioningState, ResourceGroup};
+use crate::model::{ForeignText, PowerState, ProvisioningState, ResourceGroup};
 
 /// A VM whose name has the form of ours, and whose tags do not say whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UntaggedVm {
     /// The name as Azure spells it.
-    pub name: String,
+    pub name: ForeignText,
     /// The resource group that holds the VM.
     pub group: ResourceGroup,
     /// The size, such as `Standard_D4s_v5`.
-    pub size: String,
+    pub size: ForeignText,
     /// The region.
-    pub location: String,
+    pub location: ForeignText,
     /// The availability zone.
-    pub zone: Option<String>,
+    pub zone: Option<ForeignText>,
     /// Whether Azure may evict the VM.
     pub spot: bool,
     /// The provisioning state.

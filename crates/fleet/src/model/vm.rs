@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{CallError, PoolName, PowerState, ProvisioningState, RunnerId, RunnerName, Scope};
+use crate::model::{
+    CallError, ForeignText, PoolName, PowerState, ProvisioningState, RunnerId, RunnerName, Scope,
+};
 
 /// A resource group, which holds a fleet's VMs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,15 +30,15 @@ impl fmt::Display for ResourceGroup {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vm {
     /// The name as Azure spells it.
-    pub name: String,
+    pub name: ForeignText,
     /// The resource group that holds the VM.
     pub group: ResourceGroup,
     /// The size, such as `Standard_D4s_v5`.
-    pub size: String,
+    pub size: ForeignText,
     /// The region.
-    pub location: String,
+    pub location: ForeignText,
     /// The availability zone.
-    pub zone: Option<String>,
+    pub zone: Option<ForeignText>,
     /// Whether Azure may evict the VM.
     pub spot: bool,
     /// The provisioning state.
@@ -70,19 +72,19 @@ pub struct VmTags {
     /// The runner on it, which has the same name.
     pub runner_name: RunnerName,
     /// The GitHub where its runner is registered, as the host of its API.
-    pub github: String,
+    pub github: ForeignText,
     /// The scope where its runner is registered.
     pub scope: Scope,
     /// When the VM was requested.
     pub created_at: Timestamp,
     /// The hash of the configuration that the VM was made from.
-    pub config_hash: String,
+    pub config_hash: ForeignText,
     /// GitHub's id of the runner. Present if it was known before the VM was made (JIT configuration).
     pub runner_id: Option<RunnerId>,
     /// The runner that this one replaces. Absent means none.
-    pub replaces: Option<String>,
+    pub replaces: Option<ForeignText>,
     /// The VM's host key. Present if it is bootstrapped over SSH.
-    pub host_key: Option<String>,
+    pub host_key: Option<ForeignText>,
 }
 
 const POOL: &str = "azlin-pool";
@@ -100,20 +102,20 @@ impl VmTags {
     pub fn to_tags(&self) -> BTreeMap<String, String> {
         let mut tags = BTreeMap::from([
             (POOL.to_owned(), self.pool.to_string()),
-            (GITHUB.to_owned(), self.github.clone()),
+            (GITHUB.to_owned(), self.github.to_string()),
             (SCOPE.to_owned(), self.scope.to_string()),
             (CREATED.to_owned(), self.created_at.to_string()),
-            (CONFIG.to_owned(), self.config_hash.clone()),
+            (CONFIG.to_owned(), self.config_hash.to_string()),
             (RUNNER.to_owned(), self.runner_name.to_string()),
         ]);
         if let Some(id) = self.runner_id {
             tags.insert(RUNNER_ID.to_owned(), id.to_string());
         }
         if let Some(replaces) = &self.replaces {
-            tags.insert(REPLACES.to_owned(), replaces.clone());
+            tags.insert(REPLACES.to_owned(), replaces.to_string());
         }
         if let Some(host_key) = &self.host_key {
-            tags.insert(HOST_KEY.to_owned(), host_key.clone());
+            tags.insert(HOST_KEY.to_owned(), host_key.to_string());
         }
         tags
     }
@@ -139,13 +141,13 @@ impl VmTags {
         }
         Some(VmTags {
             runner_name: RunnerName::of_pool(&pool, runner)?,
-            github: tags.get(GITHUB).cloned().unwrap_or_default(),
+            github: tags.get(GITHUB).map(ForeignText::from).unwrap_or_default(),
             scope: tags.get(SCOPE)?.parse().ok()?,
             created_at: tags.get(CREATED)?.parse().ok()?,
-            config_hash: tags.get(CONFIG).cloned().unwrap_or_default(),
+            config_hash: tags.get(CONFIG).map(ForeignText::from).unwrap_or_default(),
             runner_id: tags.get(RUNNER_ID).and_then(|id| id.parse().ok()).map(RunnerId),
-            replaces: tags.get(REPLACES).cloned(),
-            host_key: tags.get(HOST_KEY).cloned(),
+            replaces: tags.get(REPLACES).map(ForeignText::from),
+            host_key: tags.get(HOST_KEY).map(ForeignText::from),
             pool,
         })
     }
@@ -267,13 +269,13 @@ mod tests {
         VmTags {
             runner_name: RunnerName::new(&pool, at, 1),
             pool,
-            github: "api.github.com".to_owned(),
+            github: "api.github.com".into(),
             scope: "repo:o/r".parse().expect("valid"),
             created_at: at,
-            config_hash: "abc".to_owned(),
+            config_hash: "abc".into(),
             runner_id: Some(RunnerId(7)),
             replaces: None,
-            host_key: Some("ssh-ed25519 AAAA".to_owned()),
+            host_key: Some("ssh-ed25519 AAAA".into()),
         }
     }
 

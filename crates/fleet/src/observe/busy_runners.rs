@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{JobId, RunnerInfo, RunnerName, RunnerStatus, counted, elapsed};
+use crate::model::{ForeignText, JobId, RunnerInfo, RunnerName, RunnerStatus, counted, elapsed};
 use crate::observe::{Seen, Snapshot};
 
 /// For how long a busy runner stands for a queued job. Its job may also be in a repository that the fleet does not
@@ -56,7 +56,7 @@ impl BusyRunners {
     fn unnamed(
         &mut self,
         entries: &Seen<BTreeMap<RunnerName, Arc<RunnerInfo>>>,
-        working: &BTreeMap<String, JobId>,
+        working: &BTreeMap<ForeignText, JobId>,
         now: Timestamp,
     ) -> u32 {
         let Ok(entries) = entries else { return 0 };
@@ -88,14 +88,14 @@ mod tests {
         let names: Vec<String> = seen.entries.iter().flatten().map(|(name, _)| name.to_string()).collect();
         for (name, (_, is_named)) in names.into_iter().zip(runners) {
             if is_named {
-                seen.working.insert(name, JobId(1));
+                seen.working.insert(name.into(), JobId(1));
             }
         }
         let mut demand = Demand::none(at(now));
         demand.metrics.pending_jobs = pending;
         demand.metrics.queued_jobs = pending;
         demand.oldest_pending =
-            (pending > 0).then(|| OldestPending { id: JobId(2), name: "x".to_owned(), since: at(0) });
+            (pending > 0).then(|| OldestPending { id: JobId(2), name: "x".into(), since: at(0) });
         seen.demand = Ok(demand);
         busy.take_off(&mut seen, at(now));
         let demand = seen.demand.expect("known");

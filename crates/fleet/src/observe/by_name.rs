@@ -11,10 +11,10 @@ pub fn by_name(fleet: &Fleet, vm: &UntaggedVm) -> Option<Vm> {
     let runner_name = RunnerName::of_pool(&fleet.name, &vm.name.to_ascii_lowercase())?;
     let tags = VmTags {
         pool: fleet.name.clone(),
-        github: fleet.github.clone(),
+        github: fleet.github.clone().into(),
         scope: fleet.scope.clone(),
         created_at: runner_name.created_at(),
-        config_hash: fleet.config_hash().to_owned(),
+        config_hash: fleet.config_hash().into(),
         runner_id: None,
         replaces: None,
         host_key: None,
@@ -93,14 +93,14 @@ mod tests {
     fn another_fleets_name_and_a_strangers_are_not_taken() {
         let scene = Scene::new("").vm(1, 900, ProvisioningState::Succeeded, PowerState::Running);
         let vm = untagged(&scene);
-        let capitals = UntaggedVm { name: vm.name.to_uppercase(), ..vm.clone() };
+        let capitals = UntaggedVm { name: vm.name.to_uppercase().into(), ..vm.clone() };
         assert!(by_name(&scene.fleet, &capitals).is_some(), "Azure may change its case");
         let mut other = scene.fleet.clone();
         other.name = "other".parse().expect("valid");
         assert_eq!(by_name(&other, &vm), None);
         for stranger in ["ci-00000000000000", "build-7", ""] {
             assert_eq!(
-                by_name(&scene.fleet, &UntaggedVm { name: stranger.to_owned(), ..vm.clone() }),
+                by_name(&scene.fleet, &UntaggedVm { name: stranger.into(), ..vm.clone() }),
                 None,
                 "{stranger}"
             );

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
-use crate::model::{Job, JobId, JobStatus, Label, PoolName, Queue, RepoSlug, Scope};
+use crate::model::{ForeignText, Job, JobId, JobStatus, Label, PoolName, Queue, RepoSlug, Scope};
 use crate::observe::left_out::{LeftOutJobs, left_out};
 
 /// The jobs of one fleet, counted.
@@ -57,7 +57,7 @@ pub struct OldestPending {
     /// GitHub's number.
     pub id: JobId,
     /// Its name in the workflow.
-    pub name: String,
+    pub name: ForeignText,
     /// When it began to wait.
     pub since: Timestamp,
 }
@@ -70,7 +70,7 @@ pub struct UnservedJobs {
     /// The one that has waited longest.
     pub oldest: OldestPending,
     /// What that one asks for.
-    pub labels: Vec<String>,
+    pub labels: Vec<ForeignText>,
 }
 
 /// The demand on one fleet.

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::model::{
-    Job, JobId, JobStatus, PoolName, Queue, ResourceGroup, RunnerInfo, RunnerName, Scope, Vm, counted,
-    runner_name,
+    ForeignText, Job, JobId, JobStatus, PoolName, Queue, ResourceGroup, RunnerInfo, RunnerName, Scope, Vm,
+    counted, runner_name,
 };
 use crate::observe::{Demand, SlowedPolling};
 use crate::seeded_bug;
@@ -33,7 +33,7 @@ pub struct ObservedDemand {
     /// How many jobs there are and which waits longest; the error says why nothing is known.
     pub demand: Seen<Demand>,
     /// Running jobs by the name of the runner that they say they run on.
-    pub working: BTreeMap<String, JobId>,
+    pub working: BTreeMap<ForeignText, JobId>,
 }
 
 /// The lists of runners and VMs, as far as they are one fleet's. They are read together, since they are compared.
@@ -59,7 +59,7 @@ pub struct Snapshot {
     /// Resource groups beside its own that could not be read, and why. VMs may be left there.
     pub unread: BTreeMap<ResourceGroup, String>,
     /// Running jobs by the name of the runner that they say they run on.
-    pub working: BTreeMap<String, JobId>,
+    pub working: BTreeMap<ForeignText, JobId>,
     /// Set while polls are rarer than configured.
     pub slowed: Option<SlowedPolling>,
     /// The warning about a token that ends soon.
@@ -169,7 +169,7 @@ pub fn vms_by_pool(vms: Vec<Vm>) -> BTreeMap<PoolName, BTreeMap<RunnerName, Arc<
 
 /// Jobs by the name of the runner that they say they run on. GitHub shows some as queued for a while after it has given
 /// them to a runner.
-pub fn working(queue: &Queue) -> BTreeMap<String, JobId> {
+pub fn working(queue: &Queue) -> BTreeMap<ForeignText, JobId> {
     let has_begun = |job: &&Job| matches!(job.status, JobStatus::InProgress | JobStatus::Queued);
     let running = queue.jobs.iter().filter(has_begun);
     running.filter_map(|job| Some((job.runner_name.clone()?, job.id))).collect()

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::model::{
-    BrokenReason, CallErrorKind, DrainReason, EphemeralRunner, JobId, OtherGitHub, Phase, ProvisioningState,
-    RotationReason, RunnerInfo, RunnerName, RunnerStatus, Vm, elapsed,
+    BrokenReason, CallErrorKind, DrainReason, EphemeralRunner, ForeignText, JobId, OtherGitHub, Phase,
+    ProvisioningState, RotationReason, RunnerInfo, RunnerName, RunnerStatus, Vm, elapsed,
 };
 use crate::observe::{Operation, list_lag};
 use crate::plan::WORD_LASTS;
@@ -26,7 +26,7 @@ const ENTRY_LAG: Duration = Duration::from_secs(30);
 pub(crate) struct Observed<'a> {
     pub(crate) entries: &'a BTreeMap<RunnerName, Arc<RunnerInfo>>,
     pub(crate) vms: &'a BTreeMap<RunnerName, Arc<Vm>>,
-    pub(crate) working: &'a BTreeMap<String, JobId>,
+    pub(crate) working: &'a BTreeMap<ForeignText, JobId>,
     pub(crate) in_flight: &'a BTreeMap<RunnerName, Operation>,
 }
 

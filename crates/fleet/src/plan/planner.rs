@@ -344,8 +344,8 @@ impl<'a> PlanBuilder<'a> {
             }
             self.actions.push(Action::Install(Install {
                 runner: name.clone(),
-                vm: (vm.group.clone(), vm.name.clone()),
-                host_key: host_key.clone(),
+                vm: (vm.group.clone(), vm.name.to_string().into()),
+                host_key: host_key.to_string().into(),
                 created_at: vm.tags.created_at,
             }));
         }

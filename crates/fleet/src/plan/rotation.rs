@@ -47,7 +47,7 @@ impl<'a> Rotation<'a> {
         let replaced_by = |runner: &EphemeralRunner| match in_flight.get(&runner.runner_name) {
             Some(Operation::Provision { replaces: Some(old) }) => Some(old.to_string()),
             _ => match &runner.vm {
-                Some(vm) => vm.tags.replaces.clone(),
+                Some(vm) => vm.tags.replaces.as_ref().map(ToString::to_string),
                 None => {
                     fleet_state.runners.get(&runner.runner_name)?.replaces.as_ref().map(ToString::to_string)
                 }

@@ -6,7 +6,9 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::model::{AccountName, Architecture, CallError, Image, Os, RepoSlug, ResourceGroup, Scope};
+use crate::model::{
+    AccountName, Architecture, CallError, ForeignText, Image, Os, RepoSlug, ResourceGroup, Scope,
+};
 
 /// What kind of token GitHub is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +35,11 @@ pub struct Credential {
     /// Its kind.
     pub kind: TokenKind,
     /// The user; an installation is none.
-    pub login: Option<String>,
+    pub login: Option<ForeignText>,
     /// When it ends, where GitHub tells it.
     pub expires_at: Option<Timestamp>,
     /// Its scopes, where it is of a kind that has them.
-    pub scopes: Option<Vec<String>>,
+    pub scopes: Option<Vec<ForeignText>>,
 }
 
 /// The primary rate limit.
@@ -57,7 +59,7 @@ pub enum Access {
     /// It is permitted.
     Granted,
     /// It is not. What the service says would be needed, where it does.
-    Denied(Option<String>),
+    Denied(Option<ForeignText>),
     /// It is not there, or not shown to us.
     Hidden,
 }
@@ -66,7 +68,7 @@ pub enum Access {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repository {
     /// `owner/name`, as it is spelled and called today.
-    pub full_name: String,
+    pub full_name: ForeignText,
     /// Whether nobody can push to it, so that it has no new runs.
     pub archived: bool,
     /// Whether GitHub has disabled it.
@@ -101,65 +103,65 @@ pub trait GitHubPreflight: Send + Sync {
     async fn public_repositories(&self, owner: &AccountName) -> Result<Vec<RepoSlug>, CallError>;
 
     /// The names of runner groups.
-    async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError>;
+    async fn runner_groups(&self, scope: &Scope) -> Result<Vec<ForeignText>, CallError>;
 }
 
 /// Who Azure takes us for, as far as the token tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Principal {
     /// A person's name in the directory.
-    pub user: Option<String>,
+    pub user: Option<ForeignText>,
     /// The application, or the managed identity's: its client id.
-    pub client_id: Option<String>,
+    pub client_id: Option<ForeignText>,
     /// The object id, which roles are assigned to.
-    pub object_id: Option<String>,
+    pub object_id: Option<ForeignText>,
 }
 
 /// A subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
     /// Its name.
-    pub name: String,
+    pub name: ForeignText,
     /// `Enabled`, `Warned`, `PastDue`, `Disabled`, `Deleted`.
-    pub state: String,
+    pub state: ForeignText,
 }
 
 /// What one role grants us, with Azure's wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// `Microsoft.Compute/virtualMachines/*`.
-    pub actions: Vec<String>,
+    pub actions: Vec<ForeignText>,
     /// What is left out of them.
-    pub not_actions: Vec<String>,
+    pub not_actions: Vec<ForeignText>,
 }
 
 /// A size of VMs in one location, as one subscription has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Size {
     /// `Standard_D4s_v5`.
-    pub name: String,
+    pub name: ForeignText,
     /// The family that its quota is counted in: `standardDSv5Family`.
-    pub family: String,
+    pub family: ForeignText,
     /// vCPUs of one VM.
     pub vcpus: u32,
     /// Its processor, where it is told.
     pub architecture: Option<Architecture>,
     /// The zones that have it.
-    pub zones: Vec<String>,
+    pub zones: Vec<ForeignText>,
     /// Why the subscription may not use it there, where it may not.
-    pub restricted: Option<String>,
+    pub restricted: Option<ForeignText>,
     /// The zones in which it may not.
-    pub restricted_zones: Vec<String>,
+    pub restricted_zones: Vec<ForeignText>,
     /// Whether its disk can be on the host, where it is told.
     pub ephemeral_os_disk: Option<bool>,
     /// Whether there are spot VMs of it, where it is told.
     pub spot: Option<bool>,
     /// The generations of images that boot on it: `V1`, `V2`. Empty where that is not told.
-    pub generations: Vec<String>,
+    pub generations: Vec<ForeignText>,
     /// Where Azure puts an ephemeral OS disk, where it tells of such a place.
     pub local_disk: Option<LocalDisk>,
     /// How disks are attached: `SCSI`, `NVMe`. Empty where that is not told.
-    pub disk_controllers: Vec<String>,
+    pub disk_controllers: Vec<ForeignText>,
     /// Whether NICs may go past the host's switch, where it is told.
     pub accelerated_networking: Option<bool>,
     /// Whether it has trusted launch, where it is told.
@@ -179,7 +181,7 @@ pub struct LocalDisk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// `cores`, `lowPriorityCores`, or a family's name.
-    pub name: String,
+    pub name: ForeignText,
     /// What is used by everything in the subscription.
     pub used: u64,
     /// What may be used.
@@ -190,38 +192,38 @@ pub struct Usage {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImageFacts {
     /// The version that a VM made now would get, where there are versions.
-    pub version: Option<String>,
+    pub version: Option<ForeignText>,
     /// The processor that it is for, where it is told.
     pub architecture: Option<Architecture>,
     /// `V1` or `V2`, where it is told.
-    pub generation: Option<String>,
+    pub generation: Option<ForeignText>,
     /// The operating system, where Azure reports it.
     pub os: Option<Os>,
     /// The purchase plan that each of its VMs needs: publisher, product and name.
-    pub plan: Option<String>,
+    pub plan: Option<ForeignText>,
     /// Whether it is of one machine, with its users and its name, and takes none for new VMs.
     pub is_specialized: bool,
     /// The security type that its VMs must or may have, where it is told: `ConfidentialVM`.
-    pub security: Option<String>,
+    pub security: Option<ForeignText>,
     /// The size of its OS disk in GB, where it is told.
     pub disk_size_gb: Option<u32>,
     /// How its disks may be attached: `SCSI`, `NVMe`. Empty where that is not told.
-    pub disk_controllers: Vec<String>,
+    pub disk_controllers: Vec<ForeignText>,
     /// Where it can be used, each as `westeurope`; empty where that is not told or is everywhere.
-    pub locations: Vec<String>,
+    pub locations: Vec<ForeignText>,
 }
 
 /// A subnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {
     /// Where its network is, as `westeurope`; unknown where the network may not be read.
-    pub location: Option<String>,
+    pub location: Option<ForeignText>,
     /// Whether a NAT gateway is there.
     pub nat_gateway: bool,
     /// Whether a route table is there.
     pub route_table: bool,
     /// The service that the subnet is given away to, if it is.
-    pub delegated_to: Option<String>,
+    pub delegated_to: Option<ForeignText>,
     /// Azure's default outbound access, where it is told.
     pub default_outbound: Option<bool>,
     /// Addresses that could still be given, where it is told.
@@ -241,7 +243,7 @@ pub trait AzurePreflight: Send + Sync {
     async fn may_read_power_states(&self, subscription_id: &str) -> Result<Access, CallError>;
 
     /// Where a resource group is, as `westeurope`.
-    async fn resource_group(&self, group: &ResourceGroup) -> Result<String, CallError>;
+    async fn resource_group(&self, group: &ResourceGroup) -> Result<ForeignText, CallError>;
 
     /// What we are granted on a resource or a resource group, by the id of it.
     async fn grants(&self, scope_id: &str) -> Result<Vec<Grant>, CallError>;
@@ -261,7 +263,7 @@ pub trait AzurePreflight: Send + Sync {
     ) -> Result<ImageFacts, CallError>;
 
     /// Where a network security group is, as `westeurope`, by its id.
-    async fn security_group(&self, nsg_id: &str) -> Result<String, CallError>;
+    async fn security_group(&self, nsg_id: &str) -> Result<ForeignText, CallError>;
 
     /// A subnet, by its id.
     async fn subnet(&self, subnet_id: &str) -> Result<Subnet, CallError>;

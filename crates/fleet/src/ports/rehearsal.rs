@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::model::{CallError, OrphanKind, ResourceGroup};
+use crate::model::{CallError, ForeignText, OrphanKind, ResourceGroup};
 
 /// How Azure shows a VM.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,19 +13,19 @@ pub struct ShownVm {
     /// Whether Azure knows the API version that VMs are made with, also for reads.
     pub knows_version: bool,
     /// `provisioningState`.
-    pub provisioning: Option<String>,
+    pub provisioning: Option<ForeignText>,
     /// The codes in the instance view. Absent if there is no list of them.
-    pub statuses: Option<Vec<String>>,
+    pub statuses: Option<Vec<ForeignText>>,
     /// The name of its OS disk.
-    pub os_disk: Option<String>,
+    pub os_disk: Option<ForeignText>,
     /// `securityType`. Absent where Azure shows none.
-    pub security_type: Option<String>,
+    pub security_type: Option<ForeignText>,
     /// The names of extensions on it. azlin asks for none.
-    pub extensions: Vec<String>,
+    pub extensions: Vec<ForeignText>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Its zones.
-    pub zones: Vec<String>,
+    pub zones: Vec<ForeignText>,
 }
 
 /// How Azure shows a NIC, a public address or a disk.
@@ -34,11 +34,11 @@ pub struct ShownPart {
     /// The kind of part.
     pub kind: OrphanKind,
     /// Its name.
-    pub name: String,
+    pub name: ForeignText,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Its zones.
-    pub zones: Vec<String>,
+    pub zones: Vec<ForeignText>,
     /// Whether something holds it.
     pub is_held: bool,
 }
@@ -50,9 +50,9 @@ pub struct ShownList {
     pub pages: Vec<usize>,
     /// The paths of all values that the list shows of the VM, such as `properties.instanceView.statuses`. Empty if the
     /// list does not have the VM.
-    pub frame: Vec<String>,
+    pub frame: Vec<ForeignText>,
     /// The codes in the VM's instance view. Absent if the list has none.
-    pub statuses: Option<Vec<String>>,
+    pub statuses: Option<Vec<ForeignText>>,
 }
 
 /// What a rehearsal asks Azure.
@@ -72,5 +72,5 @@ pub trait AzureRehearsal: Send + Sync {
     async fn shown_states(&self, group: &ResourceGroup, name: &str) -> Result<ShownList, CallError>;
 
     /// The names of the headers about rate limits that these answers had.
-    fn limit_headers(&self) -> Vec<String>;
+    fn limit_headers(&self) -> Vec<ForeignText>;
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{OrphanKind, ResourceGroup, RunnerId, RunnerName, Scope};
+use crate::model::{ForeignText, OrphanKind, ResourceGroup, RunnerId, RunnerName, Scope};
 
 /// What may be left of a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Leftovers {
     /// GitHub's id of the runner, if it is known.
     pub runner_id: Option<RunnerId>,
     /// Parts that the VM left behind.
-    pub parts: Vec<(OrphanKind, String)>,
+    pub parts: Vec<(OrphanKind, ForeignText)>,
 }
 
 impl Leftovers {
@@ -77,7 +77,7 @@ mod tests {
         let mut left = Leftovers::none(RunnerName::new(&pool, at(0), 1), group, scope);
         assert!(left.is_empty() && left.to_string().is_empty());
         (left.vm, left.entry, left.runner_id) = (true, true, Some(RunnerId(7)));
-        left.parts = OrphanKind::ALL.map(|kind| (kind, "p".to_owned())).to_vec();
+        left.parts = OrphanKind::ALL.map(|kind| (kind, "p".into())).to_vec();
         let told = left.to_string();
         for command in [
             "az vm delete --yes --subscription s --resource-group rg --name ci-",

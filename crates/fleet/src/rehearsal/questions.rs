@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{OrphanKind, Remaining, VmTags, counted};
+use crate::model::{ForeignText, OrphanKind, Remaining, VmTags, counted};
 use crate::ports::rehearsal::{ShownList, ShownPart, ShownVm};
 use crate::rehearsal::RehearsalPlan;
 
@@ -27,7 +27,7 @@ pub struct Sightings {
     /// What is left of rate limits, as the answers told.
     pub remaining: Remaining,
     /// The names of the headers that tell so.
-    pub headers: Vec<String>,
+    pub headers: Vec<ForeignText>,
 }
 
 /// What was seen of a question.
@@ -159,7 +159,7 @@ fn frame(list: &ShownList) -> Sighting {
             page_counts(list)
         ));
     }
-    let has_power = |codes: &Vec<String>| codes.iter().any(|code| code.starts_with("PowerState/"));
+    let has_power = |codes: &Vec<ForeignText>| codes.iter().any(|code| code.starts_with("PowerState/"));
     let frame = list.frame.join(", ");
     if list.statuses.as_ref().is_some_and(has_power) {
         return Sighting::AsExpected(format!("in properties.instanceView.statuses; the VM has {frame}"));
@@ -199,7 +199,7 @@ fn address_zones(parts: &[ShownPart], saw: &Sightings) -> Sighting {
         return Sighting::NotSeen("the fleet's VMs have no public address".to_owned());
     };
     let of_vm = saw.vm.as_ref().and_then(|vm| vm.as_ref().ok()).map_or(&[][..], |vm| &vm.zones);
-    let words = |zones: &[String]| if zones.is_empty() { "none".to_owned() } else { zones.join(", ") };
+    let words = |zones: &[ForeignText]| if zones.is_empty() { "none".to_owned() } else { zones.join(", ") };
     Sighting::Told(format!("zones of the address: {}; of the VM: {}", words(&address.zones), words(of_vm)))
 }
 
@@ -222,7 +222,7 @@ fn headers(saw: &Sightings) -> Sighting {
     let Remaining { reads, global_reads, writes, deletes, operations } = &saw.remaining;
     let kinds = [("reads", reads), ("global reads", global_reads), ("writes", writes), ("deletes", deletes)];
     let told = kinds.iter().filter(|(_, left)| left.is_some()).map(|(kind, _)| (*kind).to_owned());
-    let told: Vec<String> = told.chain(operations.keys().cloned()).collect();
+    let told: Vec<String> = told.chain(operations.keys().map(ToString::to_string)).collect();
     if told.is_empty() && saw.headers.is_empty() {
         return Sighting::NotSeen("no answer had one".to_owned());
     }

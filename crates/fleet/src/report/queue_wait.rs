@@ -43,12 +43,12 @@ mod tests {
             id: JobId(id),
             run_id: RunId(1),
             repo: "o/r".parse().expect("valid"),
-            name: "build".to_owned(),
+            name: "build".into(),
             status: JobStatus::InProgress,
             labels: vec![],
             created_at: at(100),
             started_at: started_at.map(at),
-            runner_name: Some(runner.to_owned()),
+            runner_name: Some(runner.into()),
         }
     }
 

@@ -248,8 +248,8 @@ impl RunnerRow {
             created_at: runner.created_at,
             jobs_completed: runner.jobs_completed,
             vm: runner.vm.as_ref().map(|vm| VmStatus {
-                name: vm.name.clone(),
-                size: vm.size.clone(),
+                name: vm.name.to_string(),
+                size: vm.size.to_string(),
                 resource_group: vm.group.name.clone(),
             }),
         }

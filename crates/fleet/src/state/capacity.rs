@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::model::{
-    CallError, CallErrorKind, Offering, ProvisioningState, QuotaScope, UnfitScope, Vm, elapsed, first_few,
+    CallError, CallErrorKind, ForeignText, Offering, ProvisioningState, QuotaScope, UnfitScope, Vm, elapsed,
+    first_few,
 };
 use keys::CapacityKey;
 
@@ -66,7 +67,7 @@ pub struct CapacityBackoff {
     taken: BTreeMap<Offering, Timestamp>,
     /// VMs whose failure is already counted: it counts once, however often lists show the VM.
     #[serde(skip)]
-    counted: BTreeMap<String, Timestamp>,
+    counted: BTreeMap<ForeignText, Timestamp>,
 }
 
 /// Why an offering is not requested, and for how long.

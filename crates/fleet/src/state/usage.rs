@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ByUse, Use, Vm, elapsed};
+use crate::model::{ByUse, ForeignText, Use, Vm, elapsed};
 
 /// How long VMs of a fleet were there, since counting began.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,9 +25,9 @@ pub struct Ledger {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
     /// Their size.
-    pub size: String,
+    pub size: ForeignText,
     /// Their region.
-    pub region: String,
+    pub region: ForeignText,
     /// Whether Azure may evict them.
     pub spot: bool,
     /// How long they were there, in milliseconds, for each use: `starting_ms` and so on.

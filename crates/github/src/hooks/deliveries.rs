@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use azlin_fleet::model::ForeignText;
 use jiff::Timestamp;
 use serde::Serialize;
 use url::Url;
@@ -15,9 +16,9 @@ pub struct RegisteredWebhook {
     /// GitHub's number.
     pub id: u64,
     /// Where deliveries go.
-    pub url: String,
+    pub url: ForeignText,
     /// The events that it receives.
-    pub events: Vec<String>,
+    pub events: Vec<ForeignText>,
     /// Whether GitHub delivers to it.
     pub is_active: bool,
 }
@@ -28,17 +29,17 @@ pub struct DeliveryAttempt {
     /// GitHub's number.
     pub id: u64,
     /// The same for all attempts to deliver one event.
-    pub guid: String,
+    pub guid: ForeignText,
     /// When it was delivered.
     pub at: Timestamp,
     /// `workflow_job` or `ping`.
-    pub event: String,
+    pub event: ForeignText,
     /// What happened to the job.
-    pub action: Option<String>,
+    pub action: Option<ForeignText>,
     /// The HTTP status of the answer.
     pub code: u16,
     /// GitHub's words for it.
-    pub status: String,
+    pub status: ForeignText,
     /// Whether it repeats an earlier attempt.
     pub is_redelivery: bool,
     /// How long it took, in seconds.
@@ -88,12 +89,12 @@ mod tests {
     fn attempt(id: u64, guid: &str, second: i64, code: u16) -> DeliveryAttempt {
         DeliveryAttempt {
             id,
-            guid: guid.to_owned(),
+            guid: guid.into(),
             at: at(second),
-            event: EVENT.to_owned(),
-            action: Some("queued".to_owned()),
+            event: EVENT.into(),
+            action: Some("queued".into()),
             code,
-            status: String::new(),
+            status: ForeignText::default(),
             is_redelivery: false,
             took_s: 0.1,
         }
@@ -119,8 +120,8 @@ mod tests {
     fn a_webhook_is_known_by_where_it_leads() {
         let hook = |url: &str, events: &[&str], is_active| RegisteredWebhook {
             id: 1,
-            url: url.to_owned(),
-            events: events.iter().map(|event| (*event).to_owned()).collect(),
+            url: url.into(),
+            events: events.iter().map(|event| (*event).into()).collect(),
             is_active,
         };
         let address: Url = "https://ci.example.com/webhook".parse().expect("a URL");

@@ -67,7 +67,7 @@ fn whose_job_it_can_be() {
         (&["docker", "gpu"], false),
         (&[], true),
     ] {
-        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        let labels = labels.iter().map(|label| (*label).into()).collect();
         let json = wire::JobJson { labels: Some(labels), ..job("queued") };
         let job = known(json, &"o/r".parse().expect("valid")).expect("known").expect("not completed");
         assert_eq!(can_be_ours(&job, Some(&ours)), expected, "{:?}", job.labels);

@@ -11,9 +11,9 @@ fn job(run: u64, is_ours: bool) -> Job {
         id: JobId(run),
         run_id: RunId(run),
         repo: "o/r".parse().expect("valid"),
-        name: "build".to_owned(),
+        name: "build".into(),
         status: JobStatus::Queued,
-        labels: vec![if is_ours { "docker" } else { "ubuntu-latest" }.to_owned()],
+        labels: vec![if is_ours { "docker" } else { "ubuntu-latest" }.into()],
         created_at: Timestamp::UNIX_EPOCH,
         started_at: None,
         runner_name: None,
@@ -25,7 +25,7 @@ fn is_ours(job: &Job) -> bool {
 }
 
 fn state(updated: &str) -> Option<RunState> {
-    Some(RunState { updated_at: Some(updated.to_owned()), ..RunState::default() })
+    Some(RunState { updated_at: Some(updated.into()), ..RunState::default() })
 }
 
 /// A repository, and the time since it was first looked at.

@@ -20,7 +20,7 @@ async fn whose_the_token_is_and_when_it_ends() {
     let found = github.credential().await.expect("a credential");
     assert_eq!((found.kind, found.login.as_deref()), (TokenKind::Classic, Some("mona")));
     assert_eq!(found.expires_at.map(|at| at.to_string()).as_deref(), Some("2026-12-01T00:00:00Z"));
-    assert_eq!(found.scopes.as_deref(), Some(["repo".to_owned(), "workflow".to_owned()].as_slice()));
+    assert_eq!(found.scopes.as_deref(), Some(["repo".into(), "workflow".into()].as_slice()));
     assert_eq!(server.requests()[0].path(), "/user");
 }
 
@@ -39,7 +39,7 @@ async fn runners_are_administered_by_whoever_is_told_that_there_is_no_such_runne
         (json(403, json!({"message": "Must have admin rights to Repository."})), Access::Denied(None)),
         (
             told(403, &[("x-accepted-github-permissions", "administration=write")], "{\"message\": \"no\"}"),
-            Access::Denied(Some("administration=write".to_owned())),
+            Access::Denied(Some("administration=write".into())),
         ),
     ] {
         let (server, github) = github(move |_, _| reply.clone()).await;

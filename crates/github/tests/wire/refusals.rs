@@ -229,7 +229,7 @@ async fn check_tells_why_and_not_only_that_it_is_denied() {
         (
             vec![("x-accepted-github-permissions", "a=read")],
             "{\"message\": \"no\"}",
-            Ok(Access::Denied(Some("a=read".to_owned()))),
+            Ok(Access::Denied(Some("a=read".into()))),
         ),
         (
             vec![("x-github-sso", "required; url=https://github.com/sso")],

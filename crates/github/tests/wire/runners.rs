@@ -261,10 +261,10 @@ async fn what_a_runner_group_permits_is_read_with_the_list() {
     })
     .await;
     let group = |name: &str, repositories, allows_public, workflows: Option<&str>| RunnerGroup {
-        name: name.to_owned(),
+        name: name.into(),
         repositories,
         allows_public,
-        workflows: workflows.map(|file| vec![file.to_owned()]),
+        workflows: workflows.map(|file| vec![file.into()]),
     };
     let selected = |pattern: &str| GroupRepositories::Selected(vec![pattern.parse().expect("valid")]);
     for (scope, name, expected) in [

@@ -58,7 +58,7 @@ async fn runners_of_all_times_are_read() {
     let of = |name: &str| runners.iter().find(|runner| runner.runner_name == name).expect(name);
     assert_eq!(
         (of("ours").status, of("ours").labels.as_slice()),
-        (RunnerStatus::Offline, ["docker".to_owned()].as_slice())
+        (RunnerStatus::Offline, ["docker".into()].as_slice())
     );
     assert_eq!(
         (of("ubuntu-24.04-8core_1").status, of("ubuntu-24.04-8core_1").labels.len()),

@@ -43,6 +43,7 @@ const ALONE: &[(&str, FaultKind)] = &[
     ("tokens_revoked", FaultKind::TokensRevoked),
     ("nic_reserved", FaultKind::NicReserved),
     ("list_breaks", FaultKind::ListBreaks),
+    ("odd_text", FaultKind::OddText),
 ];
 const WITH_MORE: &[&str] = &[
     "latency",

@@ -20,7 +20,7 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest) -> SimResponse {
             Some(ids) => SimResponse::json(201, &json!({"jobs": ids})),
             None => SimResponse::json(
                 400,
-                &json!({"message": "wanted: {repo, jobs: [{labels, duration_s}], then: [jobs that follow once those succeed]}"}),
+                &json!({"message": "wanted: {repo, jobs: [{labels, duration_s, name}], then: [jobs that follow once those succeed]}"}),
             ),
         },
         _ => SimResponse::json(
@@ -43,7 +43,13 @@ fn submit(world: &mut World, body: &Value) -> Option<Vec<u64>> {
     };
     let jobs = body["jobs"].as_array()?.iter().map(job).collect::<Option<Vec<_>>>()?;
     let then = body["then"].as_array().into_iter().flatten().map(job).collect::<Option<Vec<_>>>()?;
-    Some(world.submit_scripts(&repo, jobs, then, scripts))
+    let ids = world.submit_scripts(&repo, jobs, then, scripts);
+    for (id, job) in ids.iter().zip(body["jobs"].as_array()?) {
+        if let (Some(name), Some(sim)) = (job["name"].as_str(), world.state.github.jobs.get_mut(id)) {
+            sim.name = name.to_owned();
+        }
+    }
+    Some(ids)
 }
 
 fn jobs(world: &World) -> Value {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates,
+    CallError, CallErrorKind, Calls, FailedVm, ForeignText, Orphan, OrphanKind, PowerState, PowerStates,
     ProvisioningState, Remaining, ResourceGroup, RunnerName, UntaggedVm, Vm, VmSpec, VmTags,
 };
 use azlin_fleet::ports::{Address, Azure};
@@ -70,11 +70,11 @@ fn untagged(vm: &SimVm, group: &ResourceGroup) -> Option<UntaggedVm> {
     let tags = tags(&vm.body["tags"]).unwrap_or_default();
     let is_ours = RunnerName::has_form(&vm.name) && VmTags::of(&vm.name, &tags).is_none();
     is_ours.then(|| UntaggedVm {
-        name: vm.name.clone(),
+        name: vm.name.clone().into(),
         group: group.clone(),
-        size: vm.size().to_owned(),
-        location: vm.location().to_owned(),
-        zone: vm.zone().map(str::to_owned),
+        size: vm.size().into(),
+        location: vm.location().into(),
+        zone: vm.zone().map(ForeignText::from),
         spot: vm.is_spot(),
         provisioning: provisioning(vm),
         power: PowerState::Unknown,
@@ -95,11 +95,11 @@ fn provisioning(vm: &SimVm) -> ProvisioningState {
 fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
     let tags = tags(&vm.body["tags"])?;
     Some(Vm {
-        name: vm.name.clone(),
+        name: vm.name.clone().into(),
         group: group.clone(),
-        size: vm.size().to_owned(),
-        location: vm.location().to_owned(),
-        zone: vm.zone().map(str::to_owned),
+        size: vm.size().into(),
+        location: vm.location().into(),
+        zone: vm.zone().map(ForeignText::from),
         spot: vm.is_spot(),
         failure: None,
         provisioning: provisioning(vm),
@@ -271,7 +271,7 @@ impl Azure for InProcess {
             let message = failure_message(&code, vm.size());
             let kind = meaning(200, &code, &message, CallErrorKind::Unavailable);
             let failure = (!code.is_empty()).then(|| CallError::new(kind, format!("{code} \"{message}\"")));
-            Ok(FailedVm { power: power(vm), failure, code })
+            Ok(FailedVm { power: power(vm), failure, code: code.into() })
         })
         .await
     }

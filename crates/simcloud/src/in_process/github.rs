@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    AccountName, Budget, CallError, CallErrorKind, Calls, CompletedJob, Deregistration, Download, FoundJob,
-    Job, JobId, JobStatus, Queue, RegistrationToken, RepoSlug, RunId, RunRepository, RunnerConfig,
-    RunnerError, RunnerGroup, RunnerId, RunnerInfo, RunnerName, RunnerRegistration, RunnerStatus, Scope,
+    AccountName, Budget, CallError, CallErrorKind, Calls, CompletedJob, Deregistration, Download,
+    ForeignText, FoundJob, Job, JobId, JobStatus, Queue, RegistrationToken, RepoSlug, RunId, RunRepository,
+    RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
+    RunnerStatus, Scope,
 };
 use azlin_fleet::ports::GitHub;
 use azlin_fleet::seeded_bug;
@@ -72,10 +73,10 @@ fn found(repo: &RepoSlug, sim: &SimJob, now: Timestamp) -> Option<FoundJob> {
     let JobState::Completed(conclusion) = sim.state else { return job(repo, sim, now).map(FoundJob::Open) };
     Some(FoundJob::Completed(CompletedJob {
         id: JobId(sim.id),
-        name: sim.name.clone(),
-        conclusion: conclusion.as_str().to_owned(),
+        name: sim.name.clone().into(),
+        conclusion: conclusion.as_str().into(),
         completed_at: sim.completed_at,
-        runner_name: sim.runner.as_ref().map(|(_, name)| name.clone()),
+        runner_name: sim.runner.as_ref().map(|(_, name)| name.into()),
     }))
 }
 
@@ -92,22 +93,22 @@ fn job(repo: &RepoSlug, job: &SimJob, now: Timestamp) -> Option<Job> {
         id: JobId(job.id),
         run_id: RunId(job.run),
         repo: repo.clone(),
-        name: job.name.clone(),
+        name: job.name.clone().into(),
         status,
-        labels: job.labels.clone(),
+        labels: job.labels.iter().map(ForeignText::from).collect(),
         created_at: job.created_at,
         started_at: job.started_at.filter(|_| status == JobStatus::InProgress),
-        runner_name: job.runner.as_ref().map(|(_, name)| name.clone()),
+        runner_name: job.runner.as_ref().map(|(_, name)| name.into()),
     })
 }
 
 fn info(runner: &SimRunner) -> RunnerInfo {
     RunnerInfo {
         runner_id: RunnerId(runner.id),
-        runner_name: runner.name.clone(),
+        runner_name: runner.name.clone().into(),
         status: if runner.online { RunnerStatus::Online } else { RunnerStatus::Offline },
         busy: runner.is_busy(),
-        labels: runner.labels.clone(),
+        labels: runner.labels.iter().map(ForeignText::from).collect(),
     }
 }
 
@@ -142,7 +143,7 @@ impl InProcess {
             let jobs: Vec<Job> = shown.collect();
             let (name, file) = (repo.clone(), format!("{repo}/{WORKFLOW}"));
             let repository = RunRepository { name, is_public: world.account.is_public(repo.as_str()) };
-            let workflows = jobs.iter().map(|job| (job.run_id, vec![file.clone()])).collect();
+            let workflows = jobs.iter().map(|job| (job.run_id, vec![file.as_str().into()])).collect();
             Ok(Queue { jobs, workflows, repo_id, repository: Some(repository), ..Queue::default() })
         })
         .await
@@ -311,8 +312,8 @@ impl GitHub for InProcess {
             let is_wrong = world.strikes(|what| matches!(what, FaultKind::WrongChecksum));
             let sha256 = if is_wrong { "0".repeat(64) } else { true_checksum() };
             let one = |architecture: &str| Download {
-                os: "linux".to_owned(),
-                architecture: architecture.to_owned(),
+                os: "linux".into(),
+                architecture: architecture.into(),
                 url: "https://downloads.example/actions-runner.tar.gz".to_owned(),
                 filename: "actions-runner.tar.gz".to_owned(),
                 sha256: Some(sha256.clone()),

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    AccountName, Budget, CallError, CallErrorKind, Image, RepoSlug, ResourceGroup, Scope,
+    AccountName, Budget, CallError, CallErrorKind, ForeignText, Image, RepoSlug, ResourceGroup, Scope,
 };
 use azlin_fleet::ports::preflight::{
     Access, AzurePreflight, Credential, GitHubPreflight, Grant, ImageFacts, Principal, RateBudget,
@@ -83,9 +83,9 @@ impl GitHubPreflight for InProcess {
             let scopes = ["admin:org", "manage_runners:enterprise", "repo"];
             Ok(Credential {
                 kind: TokenKind::Classic,
-                login: Some("sim-user".to_owned()),
+                login: Some("sim-user".into()),
                 expires_at,
-                scopes: Some(scopes.map(str::to_owned).to_vec()),
+                scopes: Some(scopes.map(ForeignText::from).to_vec()),
             })
         })
         .await
@@ -110,7 +110,7 @@ impl GitHubPreflight for InProcess {
             let known = world.state.github.repos.get(&repo.as_str().to_ascii_lowercase());
             let (full_name, _) = known.ok_or_else(|| not_there(&path))?;
             let archived = world.account.archived.iter().any(|one| one.eq_ignore_ascii_case(full_name));
-            Ok(Repository { full_name: full_name.clone(), archived, disabled: false })
+            Ok(Repository { full_name: full_name.clone().into(), archived, disabled: false })
         })
         .await
     }
@@ -143,9 +143,9 @@ impl GitHubPreflight for InProcess {
         .await
     }
 
-    async fn runner_groups(&self, scope: &Scope) -> Result<Vec<String>, CallError> {
+    async fn runner_groups(&self, scope: &Scope) -> Result<Vec<ForeignText>, CallError> {
         self.call(reads(Side::Github, &path(scope, "/actions/runner-groups")), |_, _| {
-            Ok(vec!["Default".to_owned(), "builders".to_owned()])
+            Ok(vec!["Default".into(), "builders".into()])
         })
         .await
     }
@@ -171,9 +171,9 @@ impl AzurePreflight for InProcess {
         }
     }
 
-    async fn resource_group(&self, group: &ResourceGroup) -> Result<String, CallError> {
+    async fn resource_group(&self, group: &ResourceGroup) -> Result<ForeignText, CallError> {
         self.look(&group.id(), "Microsoft.Resources/subscriptions/resourceGroups/read", |world| {
-            world.account.has(&group.name).then(|| world.account.location.clone())
+            world.account.has(&group.name).then(|| world.account.location.as_str().into())
         })
         .await
     }
@@ -207,10 +207,12 @@ impl AzurePreflight for InProcess {
         self.look(&image.to_string(), action, |world| world.image(image)).await
     }
 
-    async fn security_group(&self, nsg_id: &str) -> Result<String, CallError> {
+    async fn security_group(&self, nsg_id: &str) -> Result<ForeignText, CallError> {
         let action = "Microsoft.Network/networkSecurityGroups/read";
-        self.look(nsg_id, action, |world| world.account.has(nsg_id).then(|| world.account.location.clone()))
-            .await
+        self.look(nsg_id, action, |world| {
+            world.account.has(nsg_id).then(|| world.account.location.as_str().into())
+        })
+        .await
     }
 
     async fn subnet(&self, subnet_id: &str) -> Result<Subnet, CallError> {

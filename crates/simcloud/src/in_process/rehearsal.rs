@@ -1,7 +1,7 @@
 //! What a rehearsal looks at, over the simulated world: as the wire shows it.
 
 use async_trait::async_trait;
-use azlin_fleet::model::{CallError, OrphanKind, ResourceGroup};
+use azlin_fleet::model::{CallError, ForeignText, OrphanKind, ResourceGroup};
 use azlin_fleet::ports::rehearsal::{AzureRehearsal, ShownList, ShownPart, ShownVm};
 
 use super::InProcess;
@@ -11,10 +11,10 @@ use crate::azure::{SimVm, key};
 use crate::fault::Side;
 
 /// The codes in the instance view of a VM.
-fn codes(vm: &SimVm) -> Vec<String> {
+fn codes(vm: &SimVm) -> Vec<ForeignText> {
     let power = vm.power.map(|power| format!("PowerState/{}", power.as_str()));
     let state = format!("ProvisioningState/{}", vm.state.as_str().to_ascii_lowercase());
-    std::iter::once(state).chain(power).collect()
+    std::iter::once(state).chain(power).map(ForeignText::from).collect()
 }
 
 /// The pages of a list of this many VMs.
@@ -33,7 +33,7 @@ fn shown(vms: &[&SimVm], name: &str, page: usize, has_statuses: bool) -> ShownLi
     };
     ShownList {
         pages: pages(vms.len(), page),
-        frame: found.map_or_else(Vec::new, |_| paths.iter().map(|path| (*path).to_owned()).collect()),
+        frame: found.map_or_else(Vec::new, |_| paths.iter().map(|path| (*path).into()).collect()),
         statuses: found.filter(|_| has_statuses).map(|vm| codes(vm)),
     }
 }
@@ -45,13 +45,13 @@ impl AzureRehearsal for InProcess {
             let vm = world.state.azure.vms.get(&key(&group.subscription_id, &group.name, name));
             Ok(vm.map(|vm| ShownVm {
                 knows_version: true,
-                provisioning: Some(vm.state.as_str().to_owned()),
+                provisioning: Some(vm.state.as_str().into()),
                 statuses: Some(codes(vm)),
-                os_disk: Some(format!("{}_OsDisk_1_{:x}", vm.name, vm.uid)),
+                os_disk: Some(format!("{}_OsDisk_1_{:x}", vm.name, vm.uid).into()),
                 security_type: None,
                 extensions: Vec::new(),
                 tags: tags(&vm.body["tags"]).unwrap_or_default(),
-                zones: vm.zone().map(str::to_owned).into_iter().collect(),
+                zones: vm.zone().map(ForeignText::from).into_iter().collect(),
             }))
         })
         .await
@@ -66,7 +66,7 @@ impl AzureRehearsal for InProcess {
             let parts = world.state.azure.parts(&group.subscription_id, &group.name, kind);
             let shown = parts.iter().map(|part| ShownPart {
                 kind,
-                name: part.name().to_owned(),
+                name: part.name().into(),
                 tags: tags(&part.tags).unwrap_or_default(),
                 zones: Vec::new(),
                 is_held: part.vm.is_some(),
@@ -94,7 +94,7 @@ impl AzureRehearsal for InProcess {
         .await
     }
 
-    fn limit_headers(&self) -> Vec<String> {
+    fn limit_headers(&self) -> Vec<ForeignText> {
         Vec::new()
     }
 }

@@ -23,16 +23,16 @@ fn a_size_as_azure_lists_it() {
     let sku: Sku = serde_json::from_value(sku).expect("a SKU");
     assert!(sku.is_in("westeurope") && !sku.is_in("northeurope"));
     let expected = preflight::Size {
-        name: "Standard_D4s_v5".to_owned(),
-        family: "standardDSv5Family".to_owned(),
+        name: "Standard_D4s_v5".into(),
+        family: "standardDSv5Family".into(),
         vcpus: 4,
         architecture: Some(Architecture::X64),
-        zones: vec!["1".to_owned(), "3".to_owned()],
-        restricted: Some("NotAvailableForSubscription".to_owned()),
-        restricted_zones: vec!["3".to_owned()],
+        zones: vec!["1".into(), "3".into()],
+        restricted: Some("NotAvailableForSubscription".into()),
+        restricted_zones: vec!["3".into()],
         ephemeral_os_disk: Some(false),
         spot: Some(true),
-        generations: vec!["V1".to_owned(), "V2".to_owned()],
+        generations: vec!["V1".into(), "V2".into()],
         local_disk: None,
         disk_controllers: Vec::new(),
         accelerated_networking: None,
@@ -61,9 +61,9 @@ fn a_size_with_nvme_disks_alone() {
     assert!(sku.is_in("northeurope"));
     let size = sku.size("northeurope");
     assert_eq!(size.local_disk, Some(LocalDisk { kind: "NVMe disk", gib: 3520 }));
-    assert_eq!((size.disk_controllers.as_slice(), size.vcpus), (["NVMe".to_owned()].as_slice(), 64));
+    assert_eq!((size.disk_controllers.as_slice(), size.vcpus), (["NVMe".into()].as_slice(), 64));
     assert_eq!((size.accelerated_networking, size.trusted_launch), (Some(true), None));
-    assert_eq!((size.generations.as_slice(), size.spot), (["V2".to_owned()].as_slice(), Some(true)));
+    assert_eq!((size.generations.as_slice(), size.spot), (["V2".into()].as_slice(), Some(true)));
 }
 
 #[test]

@@ -264,7 +264,7 @@ async fn facts_of_a_size() {
     assert_eq!((size.vcpus, size.spot, size.ephemeral_os_disk), (64, Some(true), Some(true)));
     assert_eq!(
         (size.generations.as_slice(), size.disk_controllers.as_slice()),
-        (&["V2".to_owned()][..], &["NVMe".to_owned()][..])
+        (&["V2".into()][..], &["NVMe".into()][..])
     );
     let disk = size.local_disk.expect("an NVMe disk");
     assert!(disk.kind.contains("NVMe") && disk.gib == 3520, "{disk:?}");

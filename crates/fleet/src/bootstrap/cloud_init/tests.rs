@@ -53,8 +53,8 @@ fn sample_of(jit_config: &str) -> String {
         encoded_jit_config: SecretString::from(jit_config.to_owned()),
     };
     let download = Download {
-        os: "linux".to_owned(),
-        architecture: "x64".to_owned(),
+        os: "linux".into(),
+        architecture: "x64".into(),
         url: "https://example.invalid/it's.tar.gz".to_owned(),
         filename: "it's.tar.gz".to_owned(),
         sha256: Some("ab12".to_owned()),

@@ -5,8 +5,8 @@ use crate::model::Configure;
 
 fn download() -> Download {
     Download {
-        os: "linux".to_owned(),
-        architecture: "x64".to_owned(),
+        os: "linux".into(),
+        architecture: "x64".into(),
         url: "https://example.invalid/it's.tar.gz".to_owned(),
         filename: "actions-runner-linux-x64-2.330.0.tar.gz".to_owned(),
         sha256: Some("ab12".to_owned()),

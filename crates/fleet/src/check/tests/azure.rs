@@ -44,11 +44,11 @@ fn azure() {
             ],
         ),
         (
-            |f| subscription(f).subscription.as_mut().expect("told").state = "Disabled".to_owned(),
+            |f| subscription(f).subscription.as_mut().expect("told").state = "Disabled".into(),
             &[&format!("Problem subscription {id}: Dev is Disabled")],
         ),
         (
-            |f| subscription(f).subscription.as_mut().expect("told").state = "PastDue".to_owned(),
+            |f| subscription(f).subscription.as_mut().expect("told").state = "PastDue".into(),
             &[&format!("Warning subscription {id}: Dev is PastDue")],
         ),
         (
@@ -76,7 +76,7 @@ fn azure() {
         (
             |f| {
                 group(f).grants.as_mut().expect("told")[0].not_actions =
-                    vec!["microsoft.compute/disks/*".to_owned()];
+                    vec!["microsoft.compute/disks/*".into()];
             },
             &[
                 "Problem resource group rg: permissions: not granted: Microsoft.Compute/disks/delete, \
@@ -88,7 +88,7 @@ fn azure() {
         (
             |f| {
                 group(f).grants.as_mut().expect("told")[0].not_actions =
-                    vec![permissions::USEFUL_ON_GROUP[0].to_owned()];
+                    vec![permissions::USEFUL_ON_GROUP[0].into()];
             },
             &["Warning resource group rg: boot logs: not granted: \
                Microsoft.Compute/virtualMachines/retrieveBootDiagnosticsData/action; what VMs print while they boot \
@@ -110,7 +110,7 @@ fn azure() {
             &["Problem image: Canonical:ubuntu-24_04-lts:server:latest is not there"],
         ),
         (
-            |f| image(f).plan = Some("p o s".to_owned()),
+            |f| image(f).plan = Some("p o s".into()),
             &["Problem image: it needs the purchase plan p o s, which azlin does not buy"],
         ),
         (|f| image(f).os = Some(Os::Windows), &["Problem image: it is for Windows; runners are Linux"]),
@@ -119,11 +119,11 @@ fn azure() {
             &["Problem image: it is for ARM64, and the sizes are X64"],
         ),
         (
-            |f| image(f).locations = vec!["northeurope".to_owned()],
+            |f| image(f).locations = vec!["northeurope".into()],
             &["Problem image: it is in northeurope, not in westeurope"],
         ),
         (
-            |f| image(f).generation = Some("V3".to_owned()),
+            |f| image(f).generation = Some("V3".into()),
             &[
                 "Problem size Standard_D4s_v5: images of generation V3 do not boot on it",
                 "Problem size Standard_D8s_v5: images of generation V3 do not boot on it",
@@ -138,7 +138,7 @@ fn azure() {
             &["Warning size Standard_D4s_v5: there is no such size in westeurope"],
         ),
         (
-            |f| sizes(f)[1].restricted = Some("NotAvailableForSubscription".to_owned()),
+            |f| sizes(f)[1].restricted = Some("NotAvailableForSubscription".into()),
             &[
                 "Warning size Standard_D8s_v5: the subscription may not use it in westeurope: NotAvailableForSubscription",
             ],
@@ -183,11 +183,11 @@ fn azure() {
             ],
         ),
         (
-            |f| subnet(f).location = Some("northeurope".to_owned()),
+            |f| subnet(f).location = Some("northeurope".into()),
             &["Problem subnet: its network is in northeurope, and the VMs are to be in westeurope"],
         ),
         (
-            |f| subnet(f).delegated_to = Some("Microsoft.Web/serverFarms".to_owned()),
+            |f| subnet(f).delegated_to = Some("Microsoft.Web/serverFarms".into()),
             &["Problem subnet: it is delegated to Microsoft.Web/serverFarms: no VM can be in it"],
         ),
         (
@@ -196,9 +196,9 @@ fn azure() {
                 "Problem image: it is specialized: it has the users and the name of one machine, and takes no others",
             ],
         ),
-        (|f| image(f).security = Some("TrustedLaunchSupported".to_owned()), IN_ORDER),
+        (|f| image(f).security = Some("TrustedLaunchSupported".into()), IN_ORDER),
         (
-            |f| image(f).security = Some("ConfidentialVM".to_owned()),
+            |f| image(f).security = Some("ConfidentialVM".into()),
             &["Problem image: it is for confidential VMs alone, which azlin does not make"],
         ),
         (|f| (subnet(f).location, subnet(f).free_addresses) = (None, None), IN_ORDER),
@@ -269,7 +269,7 @@ fn what_a_fleet_wishes_of_its_sizes() {
         actions: permissions::ON_GROUP
             .iter()
             .chain(&permissions::USEFUL_ON_GROUP)
-            .map(|action| (*action).to_owned())
+            .map(|action| (*action).into())
             .collect(),
         not_actions: Vec::new(),
     }]);
@@ -290,18 +290,18 @@ fn what_a_fleet_wishes_of_its_disk_and_its_sizes() {
             (Some(true), Some(LocalDisk { kind: "NVMe disk", gib: 100 }));
         image.disk_size_gb = Some(127);
     };
-    let nvme: FactsChange = |size, _| size.disk_controllers = vec!["NVMe".to_owned()];
+    let nvme: FactsChange = |size, _| size.disk_controllers = vec!["NVMe".into()];
     let nvme_and_scsi_image: FactsChange = |size, image| {
-        size.disk_controllers = vec!["NVMe".to_owned()];
-        image.disk_controllers = vec!["SCSI".to_owned()];
+        size.disk_controllers = vec!["NVMe".into()];
+        image.disk_controllers = vec!["SCSI".into()];
     };
     let nvme_and_nvme_image: FactsChange = |size, image| {
-        size.disk_controllers = vec!["NVMe".to_owned()];
-        image.disk_controllers = vec!["SCSI".to_owned(), "NVMe".to_owned()];
+        size.disk_controllers = vec!["NVMe".into()];
+        image.disk_controllers = vec!["SCSI".into(), "NVMe".into()];
     };
     let slow: FactsChange = |size, _| size.accelerated_networking = Some(false);
     let untrusted: FactsChange = |size, _| size.trusted_launch = Some(false);
-    let first_generation: FactsChange = |_, image| image.generation = Some("V1".to_owned());
+    let first_generation: FactsChange = |_, image| image.generation = Some("V1".into());
     let of_image: FactsChange = |_, image| image.disk_size_gb = Some(127);
     let size = |why: &str| format!("Warning size Standard_D4s_v5: {why}");
     let ephemeral = |gb: u32| format!("ephemeral_os_disk = true\nos_disk_size_gb = {gb}");
@@ -375,7 +375,7 @@ fn a_security_group_is_there_in_the_region_and_may_be_joined() {
             ],
         ),
         (
-            |facts| facts.location = Ok("northeurope".to_owned()),
+            |facts| facts.location = Ok("northeurope".into()),
             &["Problem security group: it is in northeurope, and the fleet's VMs are in westeurope"],
         ),
         (

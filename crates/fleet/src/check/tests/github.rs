@@ -45,7 +45,7 @@ fn github() {
                 ends(f, NOW);
                 let credential = f.credential.as_mut().expect("a credential");
                 credential.kind = TokenKind::Classic;
-                credential.scopes = Some(vec!["repo".to_owned(), "admin:org".to_owned()]);
+                credential.scopes = Some(vec!["repo".into(), "admin:org".into()]);
             },
             &[
                 "Problem credential: personal access token (classic) of mona (scopes: repo, admin:org), ended 2026-11-25 \
@@ -125,13 +125,12 @@ fn github() {
         ),
         (
             |f| {
-                scope(f).repository.as_mut().expect("one").as_mut().expect("told").full_name =
-                    "o/new".to_owned();
+                scope(f).repository.as_mut().expect("one").as_mut().expect("told").full_name = "o/new".into();
             },
             &["Warning o/r: it is called o/new today"],
         ),
         (
-            |f| scope(f).runs = Some(Ok(Access::Denied(Some("actions=read".to_owned())))),
+            |f| scope(f).runs = Some(Ok(Access::Denied(Some("actions=read".into())))),
             &["Problem o/r: read runs: not permitted; GitHub wants actions=read"],
         ),
         (
@@ -183,7 +182,7 @@ fn what_a_runner_group_leaves_out() {
     let fleet = fleet("org = \"o\"\nrunner_group = \"big\"\nrepositories = [\"app\", \"web-*\"]", "");
     let repo = |name: &str| name.parse::<crate::model::RepoSlug>().expect("valid");
     let all = RunnerGroup {
-        name: "Big".to_owned(),
+        name: "Big".into(),
         repositories: GroupRepositories::All,
         allows_public: false,
         workflows: None,
@@ -198,7 +197,7 @@ fn what_a_runner_group_leaves_out() {
         github.public =
             [("o".parse().expect("valid"), public.map(|names| names.into_iter().map(repo).collect()))].into();
         let scope = github.scopes.values_mut().next().expect("one");
-        scope.groups = Some(Ok(vec!["Big".to_owned()]));
+        scope.groups = Some(Ok(vec!["Big".into()]));
         scope.limits = [(Some("big".to_owned()), group)].into();
         told(std::slice::from_ref(&fleet), &facts)
     };
@@ -255,7 +254,7 @@ fn an_app_is_told_by_its_name_and_has_no_end() {
     let github = facts.github.as_mut().expect("known").as_mut().expect("signed in");
     let credential = github.credential.as_mut().expect("a credential");
     (credential.kind, credential.expires_at) = (TokenKind::App, None);
-    credential.login = Some("our-runners".to_owned());
+    credential.login = Some("our-runners".into());
     let told = all(&[fleet], &facts);
     assert!(told[0].ends_with(" our-runners, whose token is renewed each hour"), "{told:?}");
 }

@@ -11,9 +11,9 @@ pub(super) fn waiting(id: u64, seconds: i64, labels: &[&str]) -> Job {
         id: JobId(id),
         run_id: RunId(7),
         repo: "o/r".parse().expect("valid"),
-        name: "build".to_owned(),
+        name: "build".into(),
         status: JobStatus::Queued,
-        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        labels: labels.iter().map(|label| (*label).into()).collect(),
         created_at: at(NOW - seconds),
         started_at: None,
         runner_name: None,
@@ -266,7 +266,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             case("max_runners = 1").jobs(1, 90).scene(|scene| {
                 let mut scene = scene.runner(3, 600, Entry::Busy);
                 let name = scene.name(3, 600).to_string();
-                scene.seen.working.insert(name, JobId(99));
+                scene.seen.working.insert(name.into(), JobId(99));
                 scene
             }),
             1,
@@ -385,7 +385,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
                 scene
                     .runner(4, 90_000, Entry::Idle)
                     .vm(5, 60, ProvisioningState::Creating, PowerState::Unknown)
-                    .last_vm(|vm| vm.tags.replaces = Some(old))
+                    .last_vm(|vm| vm.tags.replaces = Some(old.into()))
             }),
             2,
             "VM waits",
@@ -513,7 +513,7 @@ fn labelled(mut scene: Scene, number: u32, age: i64, labels: &[&str]) -> Scene {
     let name = scene.name(number, age);
     let entries = scene.seen.entries.as_mut().expect("set");
     let entry = std::sync::Arc::make_mut(entries.get_mut(&name).expect("it was added"));
-    entry.labels = labels.iter().map(|label| (*label).to_owned()).collect();
+    entry.labels = labels.iter().map(|label| (*label).into()).collect();
     scene
 }
 
@@ -555,7 +555,7 @@ fn what_holds_is_told_on_the_way() {
 fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
     let running = Job {
         status: JobStatus::InProgress,
-        runner_name: Some("somebody".to_owned()),
+        runner_name: Some("somebody".into()),
         ..waiting(1, 90, &["self-hosted"])
     };
     let explanation = case("").job(running).explain(1);
@@ -565,7 +565,7 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
     let name = busy.scene.name(1, 600).to_string();
     let ours = Job {
         status: JobStatus::InProgress,
-        runner_name: Some(name.clone()),
+        runner_name: Some(name.clone().into()),
         ..waiting(1, 90, &["self-hosted"])
     };
     let explanation = busy.job(ours).explain(1);
@@ -578,8 +578,8 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
     let repo: RepoSlug = "o/r".parse().expect("valid");
     let done = CompletedJob {
         id: JobId(1),
-        name: "build".to_owned(),
-        conclusion: "cancelled".to_owned(),
+        name: "build".into(),
+        conclusion: "cancelled".into(),
         completed_at: Some(at(NOW - 60)),
         runner_name: None,
     };

@@ -38,7 +38,7 @@ fn a_job_without_labels() {
 
 #[test]
 fn a_job_that_has_a_runner_or_has_waited_for_more_than_a_day() {
-    let given = Job { runner_name: Some("ci-7".to_owned()), ..waiting(1, 90, &LABELS) };
+    let given = Job { runner_name: Some("ci-7".into()), ..waiting(1, 90, &LABELS) };
     let said = answer(&case("").job(given).explain(1));
     assert!(
         said.starts_with("queue waits: has a runner already: ci-7 | queued 1m 30s ago in run 7 of o/r"),
@@ -60,7 +60,7 @@ fn a_job_that_has_a_runner_or_has_waited_for_more_than_a_day() {
 fn a_job_that_the_runner_group_refuses() {
     let org = |more: &str| format!("org = \"o\"\nrepositories = [\"r\"]\n{more}");
     let group = RunnerGroup {
-        name: "Default".to_owned(),
+        name: "Default".into(),
         repositories: GroupRepositories::All,
         allows_public: false,
         workflows: None,

@@ -34,155 +34,154 @@ fn why_each_runner_lives_and_when_it_goes() {
         scene.fleet_state.scaling.at = Some(at(NOW - 100));
         scene
     };
-    let rows: Vec<(&str, Scene, u32, i64, Vec<&str>)> =
-        vec![
-            (
-                "it runs a job",
-                {
-                    let mut scene = Scene::new("").runner(1, 600, Entry::Busy);
-                    let name = scene.name(1, 600).to_string();
-                    scene.seen.working.insert(name, JobId(99));
-                    scene
-                },
-                1,
-                600,
-                vec!["runs a job, and goes once its job is done", "runs job 99", "never ended"],
-            ),
-            (
-                "the minimum",
-                idle("min_runners = 1"),
-                1,
-                600,
-                vec!["is kept by min_runners (1)", "as surplus when that is lowered", "in 23h 50m, at "],
-            ),
-            ("by hand", idle("manual_count = 1"), 1, 600, vec!["is kept by manual_count (1)"]),
-            ("jobs", idle("").pending(1, 5), 1, 600, vec!["is kept for 1 pending job"]),
-            (
-                "the cooldown",
-                cooling(idle("")),
-                1,
-                600,
-                vec!["is kept by the cooldown, which ends in 3m 20s", "one of 1 runner over the target of 0"],
-            ),
-            (
-                "the threshold",
-                idle("scale_down_threshold = 1"),
-                1,
-                600,
-                vec!["is kept by scale_down_threshold (1)"],
-            ),
-            (
-                "half a queue",
-                {
-                    let mut scene = idle("");
-                    scene.seen.demand.as_mut().expect("set").missing.push("500 runs".to_owned());
-                    scene
-                },
-                1,
-                600,
-                vec!["only partly known", "once the queue is read whole"],
-            ),
-            (
-                "surplus",
-                idle(""),
-                1,
-                600,
-                vec!["is removed by the next tick", "more than the target of 0", "systemctl status"],
-            ),
-            (
-                "off",
-                {
-                    let mut scene = idle("");
-                    scene.fleet.enabled = false;
-                    scene
-                },
-                1,
-                600,
-                vec!["is removed by the next tick", "not enabled"],
-            ),
-            (
-                "offline",
-                offline(Scene::new("min_runners = 1").runner(1, 600, Entry::Offline), 60),
-                1,
-                600,
-                vec![
-                    "is offline for 1m, and replaced in 4m, at ",
-                    "registration broken",
-                    "offline_timeout is 5m",
-                ],
-            ),
-            (
-                "offline for too long",
-                offline(Scene::new("min_runners = 1").runner(1, 600, Entry::Offline), 400),
-                1,
-                600,
-                vec!["is removed by the next tick: offline for 6m 40s"],
-            ),
-            (
-                "it boots",
-                Scene::new("min_runners = 1")
-                    .vm(1, 60, ProvisioningState::Creating, PowerState::Unknown)
-                    .entry(1, 60, Entry::Offline),
+    let rows: Vec<(&str, Scene, u32, i64, Vec<&str>)> = vec![
+        (
+            "it runs a job",
+            {
+                let mut scene = Scene::new("").runner(1, 600, Entry::Busy);
+                let name = scene.name(1, 600).to_string();
+                scene.seen.working.insert(name.into(), JobId(99));
+                scene
+            },
+            1,
+            600,
+            vec!["runs a job, and goes once its job is done", "runs job 99", "never ended"],
+        ),
+        (
+            "the minimum",
+            idle("min_runners = 1"),
+            1,
+            600,
+            vec!["is kept by min_runners (1)", "as surplus when that is lowered", "in 23h 50m, at "],
+        ),
+        ("by hand", idle("manual_count = 1"), 1, 600, vec!["is kept by manual_count (1)"]),
+        ("jobs", idle("").pending(1, 5), 1, 600, vec!["is kept for 1 pending job"]),
+        (
+            "the cooldown",
+            cooling(idle("")),
+            1,
+            600,
+            vec!["is kept by the cooldown, which ends in 3m 20s", "one of 1 runner over the target of 0"],
+        ),
+        (
+            "the threshold",
+            idle("scale_down_threshold = 1"),
+            1,
+            600,
+            vec!["is kept by scale_down_threshold (1)"],
+        ),
+        (
+            "half a queue",
+            {
+                let mut scene = idle("");
+                scene.seen.demand.as_mut().expect("set").missing.push("500 runs".to_owned());
+                scene
+            },
+            1,
+            600,
+            vec!["only partly known", "once the queue is read whole"],
+        ),
+        (
+            "surplus",
+            idle(""),
+            1,
+            600,
+            vec!["is removed by the next tick", "more than the target of 0", "systemctl status"],
+        ),
+        (
+            "off",
+            {
+                let mut scene = idle("");
+                scene.fleet.enabled = false;
+                scene
+            },
+            1,
+            600,
+            vec!["is removed by the next tick", "not enabled"],
+        ),
+        (
+            "offline",
+            offline(Scene::new("min_runners = 1").runner(1, 600, Entry::Offline), 60),
+            1,
+            600,
+            vec![
+                "is offline for 1m, and replaced in 4m, at ",
+                "registration broken",
+                "offline_timeout is 5m",
+            ],
+        ),
+        (
+            "offline for too long",
+            offline(Scene::new("min_runners = 1").runner(1, 600, Entry::Offline), 400),
+            1,
+            600,
+            vec!["is removed by the next tick: offline for 6m 40s"],
+        ),
+        (
+            "it boots",
+            Scene::new("min_runners = 1").vm(1, 60, ProvisioningState::Creating, PowerState::Unknown).entry(
                 1,
                 60,
-                vec!["has been starting for 1m", "VM waits", "has not been online", "replaced in 9m, at "],
+                Entry::Offline,
             ),
-            (
-                "it boots for too long",
-                Scene::new("").runner(1, 700, Entry::Offline),
-                1,
-                700,
-                vec!["is removed by the next tick", "boot_timeout"],
-            ),
-            (
-                "it had its job",
-                Scene::new("").runner(1, 700, Entry::Absent),
-                1,
-                700,
-                vec!["is removed by the next tick: it had its job"],
-            ),
-            (
-                "Azure removes it",
-                Scene::new("").vm(1, 700, ProvisioningState::Deleting, PowerState::Unknown),
-                1,
-                700,
-                vec!["is being removed", "VM broken"],
-            ),
-            (
-                "another GitHub's",
-                Scene::new("")
-                    .runner(1, 700, Entry::Absent)
-                    .last_vm(|vm| vm.tags.github = "ghe.example".to_owned()),
-                1,
-                700,
-                vec!["is left alone: it belongs to another GitHub", "delete the VM by hand"],
-            ),
-            (
-                "online without a VM",
-                Scene::new("").entry(1, 700, Entry::Idle),
-                1,
-                700,
-                vec!["is left alone", "VM broken", "delete it by hand"],
-            ),
-            (
-                "due for rotation, another first",
-                Scene::new("min_runners = 2").runner(1, 90_000, Entry::Idle).runner(2, 90_001, Entry::Idle),
-                1,
-                90_000,
-                vec!["is kept by min_runners (2)", "due to be replaced", "rotation_interval"],
-            ),
-            (
-                "replaced",
-                Scene::new("min_runners = 1")
-                    .runner(1, 90_000, Entry::Idle)
-                    .vm(2, 60, ProvisioningState::Succeeded, PowerState::Running)
-                    .entry(2, 60, Entry::Offline)
-                    .last_vm(|vm| vm.tags.replaces = Some(Scene::new("").name(1, 90_000).to_string())),
-                1,
-                90_000,
-                vec!["is kept until ci-", "takes its place"],
-            ),
-        ];
+            1,
+            60,
+            vec!["has been starting for 1m", "VM waits", "has not been online", "replaced in 9m, at "],
+        ),
+        (
+            "it boots for too long",
+            Scene::new("").runner(1, 700, Entry::Offline),
+            1,
+            700,
+            vec!["is removed by the next tick", "boot_timeout"],
+        ),
+        (
+            "it had its job",
+            Scene::new("").runner(1, 700, Entry::Absent),
+            1,
+            700,
+            vec!["is removed by the next tick: it had its job"],
+        ),
+        (
+            "Azure removes it",
+            Scene::new("").vm(1, 700, ProvisioningState::Deleting, PowerState::Unknown),
+            1,
+            700,
+            vec!["is being removed", "VM broken"],
+        ),
+        (
+            "another GitHub's",
+            Scene::new("").runner(1, 700, Entry::Absent).last_vm(|vm| vm.tags.github = "ghe.example".into()),
+            1,
+            700,
+            vec!["is left alone: it belongs to another GitHub", "delete the VM by hand"],
+        ),
+        (
+            "online without a VM",
+            Scene::new("").entry(1, 700, Entry::Idle),
+            1,
+            700,
+            vec!["is left alone", "VM broken", "delete it by hand"],
+        ),
+        (
+            "due for rotation, another first",
+            Scene::new("min_runners = 2").runner(1, 90_000, Entry::Idle).runner(2, 90_001, Entry::Idle),
+            1,
+            90_000,
+            vec!["is kept by min_runners (2)", "due to be replaced", "rotation_interval"],
+        ),
+        (
+            "replaced",
+            Scene::new("min_runners = 1")
+                .runner(1, 90_000, Entry::Idle)
+                .vm(2, 60, ProvisioningState::Succeeded, PowerState::Running)
+                .entry(2, 60, Entry::Offline)
+                .last_vm(|vm| vm.tags.replaces = Some(Scene::new("").name(1, 90_000).to_string().into())),
+            1,
+            90_000,
+            vec!["is kept until ci-", "takes its place"],
+        ),
+    ];
     let mut wrong = Vec::new();
     for (situation, scene, number, age, words) in rows {
         let explanation = explained(&scene, number, age);

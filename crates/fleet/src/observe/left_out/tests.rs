@@ -14,7 +14,7 @@ fn demand(fleet: &Fleet, queue: &Queue, now: i64) -> Demand {
 #[test]
 fn a_queued_job_that_has_a_runner_or_that_github_cancels_is_no_demand() {
     let fleet = fleet_with("ci", "", "");
-    let given = |job: Job| Job { runner_name: Some("ci-1".to_owned()), ..job };
+    let given = |job: Job| Job { runner_name: Some("ci-1".into()), ..job };
     let released = |hours: i64| BTreeMap::from([(JobId(1), at(hours * 3600))]);
     for (situation, job, released, pending, note) in [
         ("waits", queued_job(1, DAY), BTreeMap::new(), 1, None),
@@ -46,7 +46,7 @@ fn only_queued_jobs_are_left_out() {
         (JobStatus::Requested, false),
         (JobStatus::InProgress, false),
     ] {
-        let job = Job { status, runner_name: Some("ci-1".to_owned()), ..queued_job(1, 0) };
+        let job = Job { status, runner_name: Some("ci-1".into()), ..queued_job(1, 0) };
         assert_eq!(left_out(&job, &Queue::default(), at(0)).is_some(), is_left_out, "{status:?}");
     }
 }
@@ -56,7 +56,7 @@ fn a_group_s_refusal_gives_the_job_to_the_next_fleet_or_to_none() {
     let org = |name, more: &str| fleet_with(name, &format!("org = \"o\"\n{more}"), "");
     let (first, second) = (org("a", "priority = 1"), org("b", ""));
     let group = |repositories, allows_public| RunnerGroup {
-        name: "big".to_owned(),
+        name: "big".into(),
         repositories,
         allows_public,
         workflows: None,
@@ -87,12 +87,12 @@ fn a_group_s_refusal_gives_the_job_to_the_next_fleet_or_to_none() {
 fn a_group_refuses_by_workflow() {
     let fleet = fleet_with("ci", "org = \"o\"", "");
     let group = RunnerGroup {
-        name: "deploy".to_owned(),
+        name: "deploy".into(),
         repositories: GroupRepositories::All,
         allows_public: true,
-        workflows: Some(vec!["o/r/.github/workflows/deploy.yml@refs/heads/main".to_owned()]),
+        workflows: Some(vec!["o/r/.github/workflows/deploy.yml@refs/heads/main".into()]),
     };
-    let file = |name: &str| vec![format!("o/r/.github/workflows/{name}.yml")];
+    let file = |name: &str| vec![format!("o/r/.github/workflows/{name}.yml").into()];
     let job = |id, run| Job { run_id: RunId(run), ..queued_job(id, 0) };
     let mut queue = Queue { jobs: vec![job(1, 1), job(2, 2), job(3, 3)], ..Queue::default() };
     queue.workflows = BTreeMap::from([(RunId(1), file("deploy")), (RunId(2), file("ci"))]);

@@ -48,7 +48,7 @@ fn each_fleet_gets_what_is_its_own() {
     let entries = scene.seen.entries.clone().expect("readable");
     let mut all: Vec<RunnerInfo> = entries.values().map(|entry| RunnerInfo::clone(entry)).collect();
     for stranger in ["ci-build", "gpu-00000000000000", "build"] {
-        all.push(RunnerInfo { runner_name: stranger.to_owned(), ..all[0].clone() });
+        all.push(RunnerInfo { runner_name: stranger.into(), ..all[0].clone() });
     }
     let shared = entries_by_prefix(all);
     assert_eq!(
@@ -73,12 +73,12 @@ fn running_jobs_name_their_runner() {
         id: JobId(id),
         run_id: RunId(1),
         repo: "o/r".parse().expect("a good name"),
-        name: "build".to_owned(),
+        name: "build".into(),
         status,
         labels: vec![],
         created_at: at(NOW),
         started_at: None,
-        runner_name: runner.map(str::to_owned),
+        runner_name: runner.map(ForeignText::from),
     };
     let jobs = vec![
         job(1, JobStatus::InProgress, Some("ci-1")),
@@ -88,7 +88,7 @@ fn running_jobs_name_their_runner() {
         job(5, JobStatus::Queued, None),
     ];
     let found = working(&Queue { jobs, ..Queue::default() });
-    assert_eq!(found, BTreeMap::from([("ci-1".to_owned(), JobId(1)), ("ci-3".to_owned(), JobId(3))]));
+    assert_eq!(found, BTreeMap::from([("ci-1".into(), JobId(1)), ("ci-3".into(), JobId(3))]));
 }
 
 #[test]

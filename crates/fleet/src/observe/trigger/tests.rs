@@ -14,7 +14,7 @@ fn job_event(repo: &str, job: u64, change: JobChange) -> JobEvent {
         repo_id: None,
         run: None,
         job: JobId(job),
-        labels: vec!["self-hosted".to_owned()],
+        labels: vec!["self-hosted".into()],
         change,
     }
 }
@@ -224,7 +224,7 @@ fn an_event_of_a_renamed_repository_is_about_the_name_that_its_queue_is_read_by(
 fn it_concerns_a_fleet_that_serves_the_repository_and_has_all_labels() {
     let fleet = fixture::fleet("ci", "");
     let with = |repo: &str, labels: &[&str]| {
-        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        let labels = labels.iter().map(|label| (*label).into()).collect();
         JobEvent { labels, ..job_event(repo, 1, JobChange::Queued) }.concerns(&fleet)
     };
     let own = fleet.scope.to_string();

@@ -26,7 +26,7 @@ fn under_way(mut scene: Scene, operation: Operation) -> Scene {
 
 fn working(mut scene: Scene) -> Scene {
     let name = scene.name(1, 60).to_string();
-    scene.seen.working.insert(name, JobId(7));
+    scene.seen.working.insert(name.into(), JobId(7));
     scene
 }
 

@@ -15,7 +15,7 @@ fn scene() -> (Scene, Orphan, Vec<Vm>) {
 fn what_no_vm_holds_goes_after_a_while_and_what_is_held_or_young_stays() {
     let (scene, disk, vms) = scene();
     let mut young = disk.clone();
-    young.name = "young".to_owned();
+    young.name = "young".into();
     young.tags.as_mut().expect("it has tags").created_at = at(NOW + 500);
     let found = [disk.clone(), young];
     let mut sweep = OrphanAges::default();
@@ -55,7 +55,7 @@ fn what_another_daemon_or_nobody_made_is_never_touched() {
     for change in [
         |tags: &mut VmTags| tags.pool = "other".parse().expect("valid"),
         |tags: &mut VmTags| tags.scope = "repo:o/elsewhere".parse().expect("valid"),
-        |tags: &mut VmTags| tags.github = "ghes.example".to_owned(),
+        |tags: &mut VmTags| tags.github = "ghes.example".into(),
     ] {
         let mut other = disk.clone();
         change(other.tags.as_mut().expect("it has tags"));

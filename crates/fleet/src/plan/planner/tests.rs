@@ -198,9 +198,7 @@ fn what_is_done_in_each_situation() {
         ("a day old to the second", Scene::new("min_runners = 1").runner(1, day - 1, Idle), ""),
         (
             "another configuration",
-            Scene::new("min_runners = 1")
-                .runner(1, 60, Idle)
-                .last_vm(|vm| vm.tags.config_hash = "x".to_owned()),
+            Scene::new("min_runners = 1").runner(1, 60, Idle).last_vm(|vm| vm.tags.config_hash = "x".into()),
             "+for1",
         ),
         ("no room for two", Scene::new("min_runners = 1\nmax_runners = 1").runner(1, day, Idle), "-1?"),
@@ -231,7 +229,7 @@ fn what_is_done_in_each_situation() {
                 .pending(1, 90)
                 .runner(1, 900, Absent)
                 .remember(1, 900, |known| known.entry_seen = true)
-                .last_vm(|vm| vm.tags.github = "ghes.example".to_owned()),
+                .last_vm(|vm| vm.tags.github = "ghes.example".into()),
             "",
         ),
         ("online, and its VM is not where it is looked for", scene().pending(1, 90).entry(1, 900, Idle), ""),
@@ -278,7 +276,7 @@ fn what_is_done_in_each_situation() {
         ),
         (
             "another GitHub, and nothing runs on its VM any more",
-            scene().vm(1, 900, Succeeded, Stopped).last_vm(|vm| vm.tags.github = "ghes.example".to_owned()),
+            scene().vm(1, 900, Succeeded, Stopped).last_vm(|vm| vm.tags.github = "ghes.example".into()),
             "-1",
         ),
         (
@@ -320,7 +318,7 @@ fn only_a_fleet_that_is_forced_ends_running_jobs() {
         "-1x -2x",
         "without a VM there is nothing to end"
     );
-    let elsewhere = scene().runner(3, 900, Absent).last_vm(|vm| vm.tags.github = "ghes.example".to_owned());
+    let elsewhere = scene().runner(3, 900, Absent).last_vm(|vm| vm.tags.github = "ghes.example".into());
     assert_eq!(forced(elsewhere).brief(), "-1x -2x -3x");
     let lost =
         scene().runner(3, 900, Absent).last_vm(|vm| vm.tags.scope = "repo:o/old".parse().expect("valid"));
@@ -338,7 +336,7 @@ fn a_replacement_is_online_before_the_old_one_goes() {
     let with = |entry| {
         let scene = start().runner(2, 30, entry);
         let tag = replaces(&scene);
-        scene.last_vm(|vm| vm.tags.replaces = tag)
+        scene.last_vm(|vm| vm.tags.replaces = tag.map(Into::into))
     };
     assert_eq!(with(Offline).brief(), "", "the new one boots");
     assert_eq!(with(Idle).brief(), "-1?", "the new one is online");
@@ -511,7 +509,7 @@ fn a_vm_that_azure_had_no_room_for_goes_and_counts_as_no_failed_start() {
 #[test]
 fn what_is_left_alone_is_told() {
     let scene = Scene::new("").runner(1, 900, Absent).runner(2, 900, Absent);
-    let mut scene = scene.last_vm(|vm| vm.tags.github = "ghes.example".to_owned());
+    let mut scene = scene.last_vm(|vm| vm.tags.github = "ghes.example".into());
     assert_eq!(scene.brief(), "-1?");
     let plan = scene.plan();
     let told = plan.left_alone.expect("something is left alone").to_string();

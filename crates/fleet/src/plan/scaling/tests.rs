@@ -45,7 +45,7 @@ impl Default for Row {
 impl Row {
     fn decide(&self) -> Scaling {
         let oldest =
-            OldestPending { id: JobId(7), name: "build".to_owned(), since: at(1_000 - self.waited as i64) };
+            OldestPending { id: JobId(7), name: "build".into(), since: at(1_000 - self.waited as i64) };
         let load = Load {
             pending_jobs: self.pending,
             oldest_pending: (self.pending > 0).then_some(&oldest),

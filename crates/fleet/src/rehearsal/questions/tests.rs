@@ -14,10 +14,10 @@ fn tags(plan: &RehearsalPlan) -> std::collections::BTreeMap<String, String> {
     let tags = VmTags {
         pool: fleet.name.clone(),
         runner_name: plan.runner.clone(),
-        github: fleet.github.clone(),
+        github: fleet.github.clone().into(),
         scope: fleet.scope.clone(),
         created_at: at(0),
-        config_hash: fleet.config_hash().to_owned(),
+        config_hash: fleet.config_hash().into(),
         runner_id: Some(RunnerId(7)),
         replaces: None,
         host_key: None,
@@ -27,26 +27,26 @@ fn tags(plan: &RehearsalPlan) -> std::collections::BTreeMap<String, String> {
 
 fn part(plan: &RehearsalPlan, kind: OrphanKind) -> ShownPart {
     let name = format!("{}-part", plan.runner);
-    ShownPart { kind, name, tags: tags(plan), zones: Vec::new(), is_held: true }
+    ShownPart { kind, name: name.into(), tags: tags(plan), zones: Vec::new(), is_held: true }
 }
 
 /// Everything as azlin expects it.
 fn well(plan: &RehearsalPlan) -> Sightings {
-    let codes = || Some(vec!["ProvisioningState/succeeded".to_owned(), "PowerState/running".to_owned()]);
+    let codes = || Some(vec!["ProvisioningState/succeeded".into(), "PowerState/running".into()]);
     let list = ShownList {
         pages: vec![50, 3],
-        frame: vec!["id".to_owned(), "properties.instanceView.statuses".to_owned()],
+        frame: vec!["id".into(), "properties.instanceView.statuses".into()],
         statuses: codes(),
     };
     let vm = ShownVm {
         knows_version: true,
-        provisioning: Some("Succeeded".to_owned()),
+        provisioning: Some("Succeeded".into()),
         statuses: codes(),
-        os_disk: Some(format!("{}_OsDisk_1_0a", plan.runner)),
+        os_disk: Some(format!("{}_OsDisk_1_0a", plan.runner).into()),
         security_type: None,
         extensions: Vec::new(),
         tags: tags(plan),
-        zones: vec!["1".to_owned()],
+        zones: vec!["1".into()],
     };
     Sightings {
         create: Some(Ok(())),
@@ -56,7 +56,7 @@ fn well(plan: &RehearsalPlan) -> Sightings {
         states: Some(Ok(list)),
         labels: Some(Ok(vec![plan.runner.to_string()])),
         remaining: Remaining { reads: Some(249), ..Remaining::default() },
-        headers: vec!["x-ms-ratelimit-remaining-subscription-reads".to_owned()],
+        headers: vec!["x-ms-ratelimit-remaining-subscription-reads".into()],
     }
 }
 
@@ -101,15 +101,15 @@ fn each_difference_is_found() {
             |saw| saw.parts.as_mut().expect("asked").as_mut().expect("answered")[0].tags.clear(),
             "not on: network interface",
         ),
-        (OpenQuestion::DiskName, |saw| vm(saw).os_disk = Some("disk-0".to_owned()), "disk-0"),
+        (OpenQuestion::DiskName, |saw| vm(saw).os_disk = Some("disk-0".into()), "disk-0"),
         (
             OpenQuestion::TrustedLaunch,
-            |saw| vm(saw).security_type = Some("TrustedLaunch".to_owned()),
+            |saw| vm(saw).security_type = Some("TrustedLaunch".into()),
             "TrustedLaunch",
         ),
         (
             OpenQuestion::Extensions,
-            |saw| vm(saw).extensions = vec!["AzureMonitorLinuxAgent".to_owned()],
+            |saw| vm(saw).extensions = vec!["AzureMonitorLinuxAgent".into()],
             "Monitor",
         ),
         (OpenQuestion::Labels, |saw| saw.labels = Some(Ok(vec!["self-hosted".to_owned()])), "self-hosted"),

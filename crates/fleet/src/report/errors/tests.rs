@@ -35,9 +35,9 @@ fn failed(mut scene: Scene, seconds: i64, policy: ErrorPolicy) -> Scene {
 }
 
 fn unserved(mut scene: Scene, seconds: i64) -> Scene {
-    let oldest = OldestPending { id: JobId(7), name: "build".to_owned(), since: at(NOW - seconds) };
+    let oldest = OldestPending { id: JobId(7), name: "build".into(), since: at(NOW - seconds) };
     if let Ok(demand) = &mut scene.seen.demand {
-        demand.unserved = Some(UnservedJobs { count: 2, oldest, labels: vec!["dokcer".to_owned()] });
+        demand.unserved = Some(UnservedJobs { count: 2, oldest, labels: vec!["dokcer".into()] });
     }
     scene
 }

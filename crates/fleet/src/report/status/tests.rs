@@ -33,7 +33,7 @@ fn what_each_runner_does() {
     };
     let working = |mut scene: Scene| {
         let name = scene.name(1, 60).to_string();
-        scene.seen.working.insert(name, JobId(7));
+        scene.seen.working.insert(name.into(), JobId(7));
         scene
     };
     let old = Scene::new("").name(2, 900);

@@ -195,20 +195,20 @@ fn what_became_of_vms_closes_and_opens_their_places() {
         let fleet = ci();
         let tags = crate::model::VmTags {
             pool: pool.clone(),
-            github: String::new(),
+            github: ForeignText::default(),
             scope: fleet.scope,
             created_at,
-            config_hash: String::new(),
+            config_hash: ForeignText::default(),
             runner_id: None,
             replaces: None,
             host_key: None,
             runner_name,
         };
         Vm {
-            name: tags.runner_name.to_string(),
+            name: tags.runner_name.to_string().into(),
             group: fleet.vm.group,
-            size: "Standard_D4s_v5".to_owned(),
-            location: "westeurope".to_owned(),
+            size: "Standard_D4s_v5".into(),
+            location: "westeurope".into(),
             zone: None,
             spot: false,
             provisioning,

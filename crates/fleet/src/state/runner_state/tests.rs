@@ -43,7 +43,7 @@ fn what_a_vm_is_paid_for() {
 fn it_is_online_for_the_first_time_once() {
     let entry = |status, busy| RunnerInfo {
         runner_id: RunnerId(7),
-        runner_name: "ci-1".to_owned(),
+        runner_name: "ci-1".into(),
         status,
         busy,
         labels: Vec::new(),

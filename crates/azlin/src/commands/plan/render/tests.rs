@@ -32,7 +32,7 @@ fn planned(pool: &str, scaling: &str, jobs: (u32, i64), runners: &[(i64, Option<
         total_jobs: jobs.0,
         ..QueueMetrics::none(at(0))
     };
-    let oldest = OldestPending { id: JobId(22), name: "build (linux)".to_owned(), since: at(-jobs.1) };
+    let oldest = OldestPending { id: JobId(22), name: "build (linux)".into(), since: at(-jobs.1) };
     let demand = Demand { metrics, oldest_pending: (jobs.0 > 0).then_some(oldest), ..Demand::none(at(0)) };
     let (mut entries, mut vms) = (BTreeMap::new(), BTreeMap::new());
     for (id, (age, status)) in (1..).zip(runners) {
@@ -40,19 +40,19 @@ fn planned(pool: &str, scaling: &str, jobs: (u32, i64), runners: &[(i64, Option<
         let tags = VmTags {
             pool: fleet.name.clone(),
             runner_name: runner_name.clone(),
-            github: fleet.github.clone(),
+            github: fleet.github.clone().into(),
             scope: fleet.scope.clone(),
             created_at: at(-age),
-            config_hash: fleet.config_hash().to_owned(),
+            config_hash: fleet.config_hash().into(),
             runner_id: Some(RunnerId(id)),
             replaces: None,
             host_key: None,
         };
         let vm = Vm {
-            name: runner_name.to_string(),
+            name: runner_name.to_string().into(),
             group: fleet.vm.group.clone(),
-            size: "Standard_D4s_v5".to_owned(),
-            location: "westeurope".to_owned(),
+            size: "Standard_D4s_v5".into(),
+            location: "westeurope".into(),
             zone: None,
             spot: false,
             failure: None,
@@ -63,7 +63,8 @@ fn planned(pool: &str, scaling: &str, jobs: (u32, i64), runners: &[(i64, Option<
         vms.insert(runner_name.clone(), Arc::new(vm));
         if let Some(status) = *status {
             let (runner_id, name) = (RunnerId(id), runner_name.to_string());
-            let info = RunnerInfo { runner_id, runner_name: name, status, busy: false, labels: Vec::new() };
+            let info =
+                RunnerInfo { runner_id, runner_name: name.into(), status, busy: false, labels: Vec::new() };
             entries.insert(runner_name, Arc::new(info));
         }
     }

@@ -11,12 +11,12 @@ fn now() -> Timestamp {
 fn attempt(id: u64, event: &str, at: &str, code: u16, status: &str) -> DeliveryAttempt {
     DeliveryAttempt {
         id,
-        guid: format!("guid-{id}"),
+        guid: format!("guid-{id}").into(),
         at: at.parse().expect("a time"),
-        event: event.to_owned(),
-        action: (event != "ping").then(|| "queued".to_owned()),
+        event: event.into(),
+        action: (event != "ping").then(|| "queued".into()),
         code,
-        status: status.to_owned(),
+        status: status.into(),
         is_redelivery: id == 2,
         took_s: 0.123,
     }
@@ -27,8 +27,8 @@ fn report(did: Option<&'static str>) -> WebhookReport {
         scope: "repo:o/r".parse().expect("a scope"),
         webhook: Some(RegisteredWebhook {
             id: 7,
-            url: "https://ci.example.com/webhook".to_owned(),
-            events: vec!["workflow_job".to_owned()],
+            url: "https://ci.example.com/webhook".into(),
+            events: vec!["workflow_job".into()],
             is_active: true,
         }),
         did,
@@ -54,7 +54,7 @@ fn what_is_told_of_each_place() {
     };
     let mut off = report(None);
     if let Some(webhook) = &mut off.webhook {
-        (webhook.is_active, webhook.events) = (false, vec!["push".to_owned()]);
+        (webhook.is_active, webhook.events) = (false, vec!["push".into()]);
     }
     let cases = [
         WebhookReport { ping: ping(200, "OK"), ..report(Some("made")) },

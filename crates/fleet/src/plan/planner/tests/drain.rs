@@ -15,7 +15,7 @@ fn asked(entry: crate::fixture::Entry, since: i64, last: i64) -> Scene {
 #[test]
 fn a_vm_that_was_asked_to_drain_has_time_to_answer() {
     let over_ssh = |since, last| {
-        asked(Idle, since, last).last_vm(|vm| vm.tags.host_key = Some("ssh-ed25519 AAAA".to_owned()))
+        asked(Idle, since, last).last_vm(|vm| vm.tags.host_key = Some("ssh-ed25519 AAAA".into()))
     };
     let never_online =
         |since, last| asked(Offline, since, last).remember(1, 9000, |known| known.was_online = false);
@@ -46,7 +46,7 @@ fn whatever_shows_a_job_begins_the_time_to_answer_anew() {
     let named = |entry| {
         let mut scene = asked(entry, 5399, 10);
         let name = scene.name(1, 9000).to_string();
-        scene.seen.working.insert(name, crate::model::JobId(7));
+        scene.seen.working.insert(name.into(), crate::model::JobId(7));
         scene
     };
     for (situation, scene, is_forgotten) in [

@@ -24,7 +24,7 @@ fn who_goes_first_and_what_holds_a_step_back() {
         };
         scene
     };
-    let other_file = |scene: Scene| scene.last_vm(|vm| vm.tags.config_hash = "x".to_owned());
+    let other_file = |scene: Scene| scene.last_vm(|vm| vm.tags.config_hash = "x".into());
     for (situation, scene, expected) in [
         ("of two on their way the younger goes", one().runner(1, 60, Offline).runner(2, 30, Offline), "-2?"),
         (

@@ -48,23 +48,23 @@ fn any_scene() -> impl Strategy<Value = Scene> {
                 if let Some((provisioning, power, is_current)) = vm {
                     scene = scene.vm(number, age, provisioning, power);
                     if !is_current {
-                        scene = scene.last_vm(|vm| vm.tags.config_hash = "old".to_owned());
+                        scene = scene.last_vm(|vm| vm.tags.config_hash = "old".into());
                     }
                     let first = scene.name(1, age).to_string();
                     scene = scene.last_vm(|vm| match other {
                         Other::Nothing | Other::Working => {}
                         Other::Scope => vm.tags.scope = "repo:o/old".parse().expect("valid"),
-                        Other::GitHub => vm.tags.github = "ghes.example".to_owned(),
-                        Other::Replaces => vm.tags.replaces = Some(first),
+                        Other::GitHub => vm.tags.github = "ghes.example".into(),
+                        Other::Replaces => vm.tags.replaces = Some(first.into()),
                         Other::Ssh => {
                             vm.tags.runner_id = None;
-                            vm.tags.host_key = Some("ssh-ed25519 AAAA".to_owned());
+                            vm.tags.host_key = Some("ssh-ed25519 AAAA".into());
                         }
                     });
                 }
                 if other == Other::Working {
                     let name = scene.name(number, age).to_string();
-                    scene.seen.working.insert(name, JobId(1));
+                    scene.seen.working.insert(name.into(), JobId(1));
                 }
                 scene = scene.entry(number, age, entry).remember(number, age, |known| {
                     known.was_online = online;

@@ -158,7 +158,7 @@ fn jobs_are_counted_by_what_the_polls_see() {
     ] {
         let mut scene = Scene::new("").ssh(1, 60, entry);
         let name = scene.name(1, 60);
-        scene.seen.working.extend(job.map(|job| (name.to_string(), JobId(job))));
+        scene.seen.working.extend(job.map(|job| (name.as_str().into(), JobId(job))));
         fleet_state = fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW));
         let jobs = &fleet_state.runners.get(&name).expect("remembered").jobs;
         assert_eq!((jobs.taken, jobs.finished()), (taken, finished), "{entry:?} {job:?}");

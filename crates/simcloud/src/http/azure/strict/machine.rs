@@ -1,6 +1,6 @@
 //! Whether what a request asks for exists in this cloud, and fits together.
 
-use azlin_fleet::model::Image;
+use azlin_fleet::model::{ForeignText, Image};
 use serde_json::Value;
 
 use super::StrictRefusal;
@@ -61,7 +61,7 @@ pub(super) fn check(world: &World, name: &str, body: &Value) -> Result<(), Stric
     references(world, name, body)?;
     let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default();
     if !world.account.has(size) {
-        let names: Vec<String> = world.sizes().into_iter().map(|size| size.name).collect();
+        let names: Vec<ForeignText> = world.sizes().into_iter().map(|size| size.name).collect();
         let message = format!(
             "The value {size} provided for the VM size is not valid. The valid sizes in the current region are: {}.",
             names.join(",")
