@@ -108,7 +108,7 @@ impl Arm {
         if call.url.origin() != self.root.origin() {
             let why =
                 "the link to the next page leads to another host, where the token is not sent".to_owned();
-            return Err(ArmError { how: How::NoAnswer { was_sent: false, why }, may_be_done: false });
+            return Err(ArmError { how: How::NoAnswer { was_sent: false, is_cut: false, why }, may_be_done: false });
         }
         let counted = Counted::of(&call.method, &call.url);
         let mut attempts = self.client.attempts(repeats(counted.effect()), None);
@@ -138,6 +138,7 @@ impl Arm {
                 How::Refused(refusal) => {
                     self.client.traffic.ended(CallOutcome::of(refusal.status, false));
                 }
+                How::NoAnswer { is_cut: true, .. } => self.client.traffic.ended(CallOutcome::Cut),
                 How::NoAnswer { .. } => self.client.traffic.ended(CallOutcome::NoAnswer),
                 How::HeldBack(_) | How::NoToken(_) => {}
             }
@@ -185,7 +186,7 @@ impl Arm {
         }
         if !reply.status.is_client_error() && !reply.status.is_server_error() {
             let why = format!("{}, which is not what Azure documents", reply.status);
-            return Err(How::NoAnswer { was_sent: true, why });
+            return Err(How::NoAnswer { was_sent: true, is_cut: false, why });
         }
         let mut secrets: Vec<&str> = call.secrets.iter().map(String::as_str).collect();
         secrets.push(token.secret());

@@ -34,8 +34,10 @@ use crate::{vm_reads, vms};
 
 /// The most resource groups of a subscription whose VMs are listed one by one.
 const MOST_GROUPS: usize = 20;
-/// The largest body that is read. A page of VMs has about a megabyte.
-const LARGEST_BODY: usize = 64 * 1024 * 1024;
+/// The largest body that is read. A page of VMs has about a megabyte, and all sizes of all regions have some twenty.
+const LARGEST_BODY: usize = 32 * 1024 * 1024;
+/// The most that is read at the same time.
+const LARGEST_TOGETHER: usize = 256 * 1024 * 1024;
 
 /// How to reach Azure.
 #[derive(Debug, Clone)]
@@ -100,6 +102,7 @@ impl AzureClient {
         // Neither the resource manager nor Entra ID redirects.
         let transport = Arc::new(HttpTransport::new(HttpSettings {
             certificates,
+            largest_together: LARGEST_TOGETHER,
             ..HttpSettings::new(request_timeout, LARGEST_BODY)
         }));
         let kind = credential::choose(&environment).map_err(SettingsError::Credential)?;

@@ -63,8 +63,8 @@ pub(crate) struct ArmError {
 pub(crate) enum How {
     /// An answer that refuses.
     Refused(ArmRefusal),
-    /// No whole answer came.
-    NoAnswer { was_sent: bool, why: String },
+    /// No whole answer came, or it was larger than it may be and was cut.
+    NoAnswer { was_sent: bool, is_cut: bool, why: String },
     /// Nothing was sent, since Azure asked to wait for this time.
     HeldBack(Duration),
     /// No token to send it with.
@@ -73,7 +73,8 @@ pub(crate) enum How {
 
 impl From<NoReply> for How {
     fn from(no_reply: NoReply) -> Self {
-        How::NoAnswer { was_sent: no_reply.was_sent(), why: no_reply.why().to_owned() }
+        let is_cut = matches!(no_reply, NoReply::Cut(_));
+        How::NoAnswer { was_sent: no_reply.was_sent(), is_cut, why: no_reply.why().to_owned() }
     }
 }
 
@@ -104,8 +105,8 @@ impl fmt::Display for ArmError {
                 }
                 if message.is_empty() { Ok(()) } else { write!(f, " \"{message}\"") }
             }
-            How::NoAnswer { was_sent: true, why } => write!(f, "no whole answer came: {why}"),
-            How::NoAnswer { was_sent: false, why } => write!(f, "no connection: {why}"),
+            How::NoAnswer { was_sent: true, why, .. } => write!(f, "no whole answer came: {why}"),
+            How::NoAnswer { was_sent: false, why, .. } => write!(f, "no connection: {why}"),
             How::HeldBack(wait) => {
                 write!(f, "Azure asked to wait; nothing is sent for {} s", wait.as_secs_f64().ceil())
             }
@@ -119,7 +120,12 @@ impl std::error::Error for ArmError {}
 impl ArmError {
     /// An answer that arrived and cannot be used.
     pub(crate) fn unreadable(why: impl Into<String>) -> Self {
-        ArmError { how: How::NoAnswer { was_sent: true, why: why.into() }, may_be_done: false }
+        ArmError { how: How::NoAnswer { was_sent: true, is_cut: false, why: why.into() }, may_be_done: false }
+    }
+
+    /// A list that is larger, or takes longer, than it may.
+    pub(crate) fn cut(why: impl Into<String>) -> Self {
+        ArmError { how: How::NoAnswer { was_sent: true, is_cut: true, why: why.into() }, may_be_done: false }
     }
 
     /// Advice where the code or the status is more specific than the kind.

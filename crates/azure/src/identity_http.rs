@@ -67,7 +67,7 @@ impl HttpClient for IdentityHttp {
             let kind = match lost {
                 NoReply::NoClient(_) => ErrorKind::Other,
                 NoReply::NotSent(_) => ErrorKind::Connection,
-                NoReply::Lost(_) => ErrorKind::Io,
+                NoReply::Lost(_) | NoReply::Cut(_) => ErrorKind::Io,
             };
             Error::with_message(kind, lost.why().to_owned())
         })?;

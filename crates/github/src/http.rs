@@ -36,8 +36,8 @@ use crate::sign_in::SignIn;
 /// The most requests in flight, over all repositories. GitHub allows 100 for each token.
 const AT_ONCE: usize = 64;
 
-/// The largest body that is read. A page of 100 runs has about one megabyte.
-const LARGEST_BODY: usize = 32 * 1024 * 1024;
+/// The largest body that is read. A page of 100 runs has about one megabyte, and more where commits have long messages.
+const LARGEST_BODY: usize = 8 * 1024 * 1024;
 
 /// A request, its effect, the answer that it understands, and the permission that it needs.
 #[derive(Debug, Clone)]
@@ -116,9 +116,8 @@ impl Http {
         let transport = HttpTransport::new(HttpSettings {
             user_agent: Some(concat!("azlin-github-runner/", env!("CARGO_PKG_VERSION"))),
             headers: headers(),
-            request_timeout: settings.request_timeout,
             certificates: settings.certificates,
-            largest_body: LARGEST_BODY,
+            ..HttpSettings::new(settings.request_timeout, LARGEST_BODY)
         });
         Http {
             client: ApiClient::new("GitHub", Arc::new(transport), AT_ONCE, settings.retry_pause),
@@ -138,10 +137,21 @@ impl Http {
     where
         T: Serialize + DeserializeOwned,
     {
+        self.counted_page(call).await.map(|(page, next, _)| (page, next))
+    }
+
+    /// The same, with the number of bytes that the page has.
+    pub(crate) async fn counted_page<T>(
+        &self,
+        call: &GitHubCall,
+    ) -> Result<(T, Option<String>, usize), CallError>
+    where
+        T: Serialize + DeserializeOwned,
+    {
         let kept = self.etags.get(call.url.as_str());
         let answer = self.send(call, kept.as_ref().map(|kept| kept.etag.as_str())).await?;
         if let (StatusCode::NOT_MODIFIED, Some(kept)) = (answer.status, &kept) {
-            return Ok((self.read(call, &kept.body)?, kept.next.clone()));
+            return Ok((self.read(call, &kept.body)?, kept.next.clone(), kept.body.len()));
         }
         let page: T = self.read(call, self.success(call, &answer)?)?;
         if let Some(error) = error::shortened(call, &answer.headers) {
@@ -153,7 +163,7 @@ impl Http {
             let kept = CachedAnswer { etag: etag.to_owned(), body: body.into(), next: next.clone() };
             self.etags.keep(call.url.as_str(), kept);
         }
-        Ok((page, next))
+        Ok((page, next, answer.body.len()))
     }
 
     /// What a call reads that has one answer and no pages.
@@ -250,7 +260,8 @@ impl Http {
                 Ok(answer) if !is_portals(call, answer) => {
                     CallOutcome::of(answer.status.as_u16(), asked.is_some())
                 }
-                Ok(_) | Err(_) => CallOutcome::NoAnswer,
+                Ok(_) => CallOutcome::NoAnswer,
+                Err(no_reply) => no_reply.outcome(),
             });
             // The limits in the answer are recorded before other requests pass.
             drop(ticket);

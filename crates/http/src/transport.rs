@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
+use azlin_fleet::model::CallOutcome;
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Certificate, Method, StatusCode, redirect};
@@ -26,7 +28,12 @@ pub struct HttpSettings {
     pub certificates: Option<String>,
     /// The largest body that is read, in bytes.
     pub largest_body: usize,
+    /// The most bytes of bodies that are being read at the same time, all together.
+    pub largest_together: usize,
 }
+
+/// So many of the largest bodies may be under way at once.
+const LARGEST_AT_ONCE: usize = 16;
 
 impl HttpSettings {
     /// Settings with these bounds and nothing else.
@@ -37,6 +44,7 @@ impl HttpSettings {
             request_timeout,
             certificates: None,
             largest_body,
+            largest_together: largest_body.saturating_mul(LARGEST_AT_ONCE),
         }
     }
 }
@@ -91,20 +99,27 @@ pub enum NoReply {
     NoClient(String),
     /// There was no connection: nothing was sent.
     NotSent(String),
-    /// The request was sent, and the answer was lost or too large.
+    /// The request was sent, and the answer was lost.
     Lost(String),
+    /// The request was sent, and the answer was larger than it may be.
+    Cut(String),
 }
 
 impl NoReply {
     /// Whether the other side may have seen the request.
     pub fn was_sent(&self) -> bool {
-        matches!(self, NoReply::Lost(_))
+        matches!(self, NoReply::Lost(_) | NoReply::Cut(_))
     }
 
     /// The reason, in words.
     pub fn why(&self) -> &str {
-        let (NoReply::NoClient(why) | NoReply::NotSent(why) | NoReply::Lost(why)) = self;
+        let (NoReply::NoClient(why) | NoReply::NotSent(why) | NoReply::Lost(why) | NoReply::Cut(why)) = self;
         why
+    }
+
+    /// How the request ended, for the counts.
+    pub fn outcome(&self) -> CallOutcome {
+        if matches!(self, NoReply::Cut(_)) { CallOutcome::Cut } else { CallOutcome::NoAnswer }
     }
 
     /// The failure in the terms of the retry rule.
@@ -122,6 +137,20 @@ pub struct HttpTransport {
     settings: HttpSettings,
     local: OnceLock<reqwest::Client>,
     network: OnceLock<reqwest::Client>,
+    /// The bytes of bodies that are being read.
+    under_way: AtomicUsize,
+}
+
+/// The part of a body that was read, counted until the body is whole or given up.
+struct PartialBody<'t> {
+    bytes: Vec<u8>,
+    under_way: &'t AtomicUsize,
+}
+
+impl Drop for PartialBody<'_> {
+    fn drop(&mut self) {
+        self.under_way.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
 }
 
 impl HttpTransport {
@@ -130,7 +159,7 @@ impl HttpTransport {
         static RING: Once = Once::new();
         // An error means that the process already has a provider, which works too.
         RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-        HttpTransport { settings, local: OnceLock::new(), network: OnceLock::new() }
+        HttpTransport { settings, local: OnceLock::new(), network: OnceLock::new(), under_way: AtomicUsize::new(0) }
     }
 
     /// The time limit of one try of a request.
@@ -157,20 +186,27 @@ impl HttpTransport {
         let mut response = builder.send().await.map_err(|error| {
             if error.is_connect() { NoReply::NotSent(cause(error)) } else { NoReply::Lost(cause(error)) }
         })?;
-        let body = self.body(&mut response).await.map_err(NoReply::Lost)?;
+        let body = self.body(&mut response).await?;
         Ok(HttpReply { status: response.status(), headers: response.headers().clone(), body })
     }
 
-    async fn body(&self, response: &mut reqwest::Response) -> Result<Vec<u8>, String> {
-        let most = self.settings.largest_body;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(cause)? {
-            if body.len() + chunk.len() > most {
-                return Err(format!("the body has more than {most} bytes"));
+    async fn body(&self, response: &mut reqwest::Response) -> Result<Vec<u8>, NoReply> {
+        let HttpSettings { largest_body, largest_together, .. } = self.settings;
+        let mut body = PartialBody { bytes: Vec::new(), under_way: &self.under_way };
+        while let Some(chunk) = response.chunk().await.map_err(|error| NoReply::Lost(cause(error)))? {
+            if body.bytes.len() + chunk.len() > largest_body {
+                return Err(NoReply::Cut(format!("the body has more than {largest_body} bytes")));
             }
-            body.extend_from_slice(&chunk);
+            let others = self.under_way.fetch_add(chunk.len(), Ordering::Relaxed);
+            body.bytes.extend_from_slice(&chunk);
+            if others + chunk.len() > largest_together {
+                let why = format!("the bodies of all answers under way have more than {largest_together} bytes");
+                return Err(NoReply::Cut(why));
+            }
         }
-        Ok(body)
+        let bytes = std::mem::take(&mut body.bytes);
+        self.under_way.fetch_sub(bytes.len(), Ordering::Relaxed);
+        Ok(bytes)
     }
 
     fn client(&self, url: &Url) -> Result<&reqwest::Client, NoReply> {

@@ -40,7 +40,7 @@ fn removal(fleet: &Fleet, runner: &RunnerName, proof: Proof) -> Destroy {
         runner: runner.clone(),
         scope: fleet.scope.clone(),
         entry: EntryRef::Unlisted(None),
-        vm: Some((fleet.vm.group.clone(), runner.to_string())),
+        vm: Some((fleet.vm.group.clone(), runner.to_string().into())),
         proof,
         frees_room: false,
         why: DrainReason::Surplus(ScalingReason::IDLE),

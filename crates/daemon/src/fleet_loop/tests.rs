@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use azlin_fleet::config::DaemonConfig;
-use azlin_fleet::model::{BootstrapOutcome, Completed, InstallOutcome, ScalingReason, StartReason};
+use azlin_fleet::model::{ForeignText, BootstrapOutcome, Completed, InstallOutcome, ScalingReason, StartReason};
 use azlin_fleet::observe::Operation;
 use azlin_fleet::report::FleetStatus;
 use azlin_fleet::state::KnownRunners;
@@ -397,8 +397,8 @@ async fn a_complaint_is_kept_while_its_runner_is_known() {
         let name = ci.fleet_state.runners.names().next().cloned().expect("one");
         let task = azlin_fleet::model::Install {
             runner: name.clone(),
-            vm: (ci.config.fleet.vm.group.clone(), name.to_string()),
-            host_key: String::new(),
+            vm: (ci.config.fleet.vm.group.clone(), name.to_string().into()),
+            host_key: ForeignText::default(),
             created_at: fixture.context.now(),
         };
         (name, Action::Install(task))

@@ -1,5 +1,7 @@
 //! The lines of a VM's serial console that show why it did not become a runner.
 
+use crate::model::foreign::without_format;
+
 /// The marker of lines that our own unit on the VM prints.
 pub(super) const IDENTIFIER: &str = "azlin-runner";
 /// The most lines that an excerpt holds.
@@ -26,7 +28,7 @@ fn is_farewell(line: &str) -> bool {
         || line.contains(".target")
 }
 
-/// A line without escape sequences and control characters, cut to a maximum length.
+/// A line without escape sequences, control and format characters, cut to a maximum length.
 fn plain(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line.chars();
@@ -34,14 +36,16 @@ fn plain(line: &str) -> String {
         if c == '\u{1b}' {
             // "[" and everything up to the next letter.
             let _ = rest.by_ref().find(char::is_ascii_alphabetic);
-        } else if !c.is_control() {
+        } else {
             text.push(c);
         }
         if text.len() >= LINE {
             break;
         }
     }
-    text.trim().to_owned()
+    let is_shown = |c: &char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}');
+    let text: String = text.chars().filter(is_shown).collect();
+    without_format(&text).trim().to_owned()
 }
 
 #[cfg(test)]
@@ -67,8 +71,8 @@ mod tests {
 
     #[test]
     fn nothing_in_it_passes_for_another_line() {
-        let told = telling("a\u{7}\u{1b}]0;title\u{7}b\rc\u{2028}\u{85}").expect("something");
-        assert!(!told.chars().any(char::is_control), "{told:?}");
+        let told = telling("a\u{7}\u{1b}]0;title\u{7}b\rc\u{2028}\u{85}\u{202e}d").expect("something");
+        assert!(!crate::model::foreign::has_odd(&told), "{told:?}");
         let long = "x".repeat(10_000);
         assert!(telling(&long).expect("something").len() <= LINE);
     }

@@ -15,11 +15,20 @@ pub enum CallOutcome {
     ServerError,
     /// No answer came.
     NoAnswer,
+    /// The answer, or the list that it belongs to, was larger or took longer than it may. The rest was not read.
+    Cut,
 }
 
 impl CallOutcome {
-    const ALL: [Self; 6] =
-        [Self::Ok, Self::NotModified, Self::Throttled, Self::Refused, Self::ServerError, Self::NoAnswer];
+    const ALL: [Self; 7] = [
+        Self::Ok,
+        Self::NotModified,
+        Self::Throttled,
+        Self::Refused,
+        Self::ServerError,
+        Self::NoAnswer,
+        Self::Cut,
+    ];
 
     /// The outcome for an HTTP status. `throttled` says that the answer is known to be about a rate limit.
     pub fn of(status: u16, throttled: bool) -> Self {
@@ -42,6 +51,7 @@ impl CallOutcome {
             Self::Refused => "refused",
             Self::ServerError => "server_error",
             Self::NoAnswer => "no_answer",
+            Self::Cut => "cut",
         }
     }
 }

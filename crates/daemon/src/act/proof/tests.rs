@@ -21,7 +21,7 @@ fn removal(fixture: &CloudFixture, fleet: &Fleet, runner: &RunnerName, proof: Pr
         runner: runner.clone(),
         scope: fleet.scope.clone(),
         entry: EntryRef::Listed(fixture.id(runner.as_str())),
-        vm: Some((fleet.vm.group.clone(), runner.to_string())),
+        vm: Some((fleet.vm.group.clone(), runner.to_string().into())),
         proof,
         frees_room: false,
         why: DrainReason::Surplus(ScalingReason::IDLE),
@@ -108,7 +108,7 @@ async fn an_ephemeral_vm_powers_off_after_its_job_and_is_asked_nothing() {
         runner: name.clone(),
         scope: fleet.scope.clone(),
         entry: listed,
-        vm: Some((fleet.vm.group.clone(), name.to_string())),
+        vm: Some((fleet.vm.group.clone(), name.to_string().into())),
         proof: Proof::Drain(None),
         frees_room: false,
         why: DrainReason::Finished,
@@ -202,7 +202,7 @@ async fn over_ssh_the_vm_that_goes_answers_at_once_wherever_it_is() {
         assert!(host_key.is_some());
         let steps = Arc::new(Mutex::new(Vec::new()));
         fixture.world().watch(Box::new(Steps(Arc::clone(&steps))));
-        let destroy = removal(&fixture, &elsewhere, &request.name, Proof::Drain(host_key));
+        let destroy = removal(&fixture, &elsewhere, &request.name, Proof::Drain(host_key.map(Into::into)));
         let expected = if is_busy { BUSY } else { GONE };
         assert_eq!(removed(&fixture, &before, &destroy).await, expected);
         assert_eq!(*steps.lock(), [(request.name.to_string(), "drain".to_owned())]);
@@ -222,7 +222,7 @@ async fn a_drain_takes_seconds_and_a_handful_of_requests() {
         let sent = |method: &str| fixture.requests(method, "");
         let all = || sent("GET") + sent("PATCH") + sent("DELETE");
         let (before, began) = (all(), Instant::now());
-        let destroy = removal(&fixture, &fleet, &request.name, Proof::Drain(host_key));
+        let destroy = removal(&fixture, &fleet, &request.name, Proof::Drain(host_key.map(Into::into)));
         assert_eq!(removed(&fixture, &fleet, &destroy).await, GONE);
         let (took, requests) = (began.elapsed().as_secs_f64(), all() - before);
         println!("{method}: {took:.1} s, {requests} requests");

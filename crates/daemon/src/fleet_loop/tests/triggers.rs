@@ -1,6 +1,6 @@
 //! What a trigger makes a loop do, and what it leaves alone.
 
-use azlin_fleet::model::{JobChange, JobEvent, JobId, RunId};
+use azlin_fleet::model::{ForeignText, JobChange, JobEvent, JobId, RunId};
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn job_event(repo: &str, job: u64, change: JobChange) -> JobEvent {
         repo_id: None,
         run: None,
         job: JobId(job),
-        labels: vec!["self-hosted".to_owned()],
+        labels: vec!["self-hosted".into()],
         change,
     }
 }
@@ -127,7 +127,7 @@ async fn a_fleet_that_is_gone_or_stopped_is_not_woken() {
     wait(1).await;
     let elsewhere = [("o/third", vec!["self-hosted"]), ("o/r", vec!["self-hosted", "gpu"])];
     for (repo, labels) in elsewhere {
-        let labels = labels.into_iter().map(str::to_owned).collect();
+        let labels = labels.into_iter().map(ForeignText::from).collect();
         assert_eq!(
             lived.trigger_router.tell(&JobEvent { labels, ..job_event(repo, 1, JobChange::Queued) }),
             0
