@@ -285,11 +285,8 @@ impl RunnerLifecycle {
         if downloads.is_err() {
             downloads = self.downloads.get(fleet.site(), ago(FAILED_DOWNLOADS_MAX_AGE), ask()).await;
         }
-        let (os, architecture) = (fleet.vm.os(), fleet.vm.architecture().label());
         let offered = downloads.as_ref().as_ref().map_err(String::clone)?;
-        download_for(fleet, offered)
-            .cloned()
-            .ok_or_else(|| format!("GitHub offers no runner for {os} on {architecture}"))
+        download_for(fleet, offered).cloned()
     }
 }
 

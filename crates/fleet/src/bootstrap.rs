@@ -15,11 +15,20 @@ use crate::model::{Download, Label};
 pub const RUNNER: &str = include_str!("bootstrap/runner.sh");
 
 /// The download that fits the fleet's VMs.
-pub fn download_for<'d>(fleet: &Fleet, downloads: &'d [Download]) -> Option<&'d Download> {
+///
+/// # Errors
+/// Why there is none, or none that a VM may fetch.
+pub fn download_for<'d>(fleet: &Fleet, downloads: &'d [Download]) -> Result<&'d Download, String> {
     let (os, architecture) = (fleet.vm.os().download(), fleet.vm.architecture().label());
     let fits =
         |download: &&Download| download.os == os && download.architecture.eq_ignore_ascii_case(architecture);
-    downloads.iter().find(fits)
+    let Some(found) = downloads.iter().find(fits) else {
+        return Err(format!("GitHub offers no runner for {} on {architecture}", fleet.vm.os()));
+    };
+    match found.refusal() {
+        Some(why) => Err(format!("the runner that GitHub offers is not fetched: {why}")),
+        None => Ok(found),
+    }
 }
 
 /// The fleet's labels and the implicit ones: a runner gets only what it is given.
@@ -40,16 +49,20 @@ mod tests {
         let offer = |os: &str, architecture: &str| Download {
             os: os.into(),
             architecture: architecture.into(),
-            url: String::new(),
+            url: "https://github.com/r.tar.gz".to_owned(),
             filename: format!("{os}-{architecture}"),
-            sha256: None,
+            sha256: Some("5d".repeat(32)),
         };
         let offered = [offer("win", "x64"), offer("linux", "arm64"), offer("linux", "x64")];
         let mut fleet = fleet_with("ci", "", "");
-        assert_eq!(download_for(&fleet, &offered), Some(&offered[2]));
+        assert_eq!(download_for(&fleet, &offered), Ok(&offered[2]));
         fleet.vm.sizes = vec!["Standard_D4ps_v5".to_owned()];
-        assert_eq!(download_for(&fleet, &offered), Some(&offered[1]));
-        assert_eq!(download_for(&fleet, &offered[..1]), None);
+        assert_eq!(download_for(&fleet, &offered), Ok(&offered[1]));
+        let none = download_for(&fleet, &offered[..1]).expect_err("there is none");
+        assert_eq!(none, "GitHub offers no runner for Linux on ARM64");
+        let unsafe_one = Download { url: "http://h/r.tar.gz".to_owned(), ..offered[1].clone() };
+        let refused = download_for(&fleet, &[unsafe_one]).expect_err("it is not fetched");
+        assert!(refused.contains("is not fetched"), "{refused}");
     }
 
     #[test]

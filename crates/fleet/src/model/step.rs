@@ -88,7 +88,8 @@ impl Step {
         let arguments: Vec<String> = match self {
             Step::Probe | Step::Dependencies | Step::Drain => Vec::new(),
             Step::Fetch(download) => {
-                let sha256 = download.sha256.clone().unwrap_or_else(|| "unknown".to_owned());
+                // Without a checksum nothing fits, and nothing is unpacked.
+                let sha256 = download.sha256.clone().unwrap_or_default();
                 vec![download.url.clone(), sha256, download.version().unwrap_or_default().to_owned()]
             }
             Step::Configure(config) => vec![
