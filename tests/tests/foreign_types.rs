@@ -33,7 +33,8 @@ fn field(line: &str) -> Option<&str> {
 fn no_field_of_an_answer_is_plain_text() {
     let mut fields = 0;
     for source in sources().iter().filter(|source| source.is_production()) {
-        let is_adapter = ["crates/github/src/", "crates/azure/src/"].iter().any(|root| source.path.starts_with(root));
+        let is_adapter =
+            ["crates/github/src/", "crates/azure/src/"].iter().any(|root| source.path.starts_with(root));
         if !is_adapter {
             continue;
         }
@@ -50,7 +51,11 @@ fn no_field_of_an_answer_is_plain_text() {
             if is_read {
                 fields += usize::from(line.contains("ForeignText"));
                 if let Some(name) = field(line).filter(|name| !RAW.contains(name)) {
-                    panic!("{}:{}: {name} is read as it comes: give it the type ForeignText", source.path, number + 1);
+                    panic!(
+                        "{}:{}: {name} is read as it comes: give it the type ForeignText",
+                        source.path,
+                        number + 1
+                    );
                 }
             }
         }

@@ -13,9 +13,11 @@ use azlin_tests::deliveries::get;
 use azlin_tests::ports::free_address;
 use serde_json::Value;
 
-const QUICK: &str = "repositories = ['o/r']\n[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\n";
+const QUICK: &str =
+    "repositories = ['o/r']\n[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\n";
 /// The title of a terminal, a cleared screen, a line of a log that nobody wrote, C1, the order of writing, no width.
-const NAME: &str = "build\u{1b}]0;pwned\u{7}\u{1b}[2J\r\n2026-11-28T00:00:00Z  INFO ci: forged\u{9b}31m\u{202e}gnp\u{200b}";
+const NAME: &str =
+    "build\u{1b}]0;pwned\u{7}\u{1b}[2J\r\n2026-11-28T00:00:00Z  INFO ci: forged\u{9b}31m\u{202e}gnp\u{200b}";
 const LABEL: &str = "gpu\u{1b}[31m\nx\u{2066}";
 
 /// Asserts that a text has no control and no format character but line feeds.
@@ -134,7 +136,10 @@ fn whatever_is_odd_in_an_answer_no_command_shows_it() {
         let cloud = Cloud::new(&Workload::parse(&format!("{QUICK}{faults}{more}")).unwrap());
         let _ = std::fs::create_dir_all(cloud.runtime_dir());
         cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\nlabels = [\"docker\"]\n{VM}"));
-        cloud.write("fleets/big.toml", &format!("org = \"o\"\nrunner_group = \"builders\"\nlabels = [\"big\"]\n{VM}"));
+        cloud.write(
+            "fleets/big.toml",
+            &format!("org = \"o\"\nrunner_group = \"builders\"\nlabels = [\"big\"]\n{VM}"),
+        );
         let job = submit(&cloud, "build", &["self-hosted", "docker"], 1);
         for arguments in [
             &["status"][..],

@@ -108,7 +108,10 @@ impl Arm {
         if call.url.origin() != self.root.origin() {
             let why =
                 "the link to the next page leads to another host, where the token is not sent".to_owned();
-            return Err(ArmError { how: How::NoAnswer { was_sent: false, is_cut: false, why }, may_be_done: false });
+            return Err(ArmError {
+                how: How::NoAnswer { was_sent: false, is_cut: false, why },
+                may_be_done: false,
+            });
         }
         let counted = Counted::of(&call.method, &call.url);
         let mut attempts = self.client.attempts(repeats(counted.effect()), None);

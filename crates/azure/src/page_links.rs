@@ -65,8 +65,12 @@ async fn in_time<T>(
 /// Whether a list may have so many items and bytes.
 fn within(items: usize, bytes: usize) -> Result<(), ArmError> {
     match (items, bytes) {
-        (items, _) if items > MOST_ITEMS => Err(ArmError::cut(format!("the list has more than {MOST_ITEMS} items"))),
-        (_, bytes) if bytes > MOST_BYTES => Err(ArmError::cut(format!("the list has more than {MOST_BYTES} bytes"))),
+        (items, _) if items > MOST_ITEMS => {
+            Err(ArmError::cut(format!("the list has more than {MOST_ITEMS} items")))
+        }
+        (_, bytes) if bytes > MOST_BYTES => {
+            Err(ArmError::cut(format!("the list has more than {MOST_BYTES} bytes")))
+        }
         _ => Ok(()),
     }
 }

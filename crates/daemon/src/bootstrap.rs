@@ -223,7 +223,8 @@ impl<'a> Work<'a> {
                 NextStep::Start => Step::Start { ephemeral: self.is_ephemeral() },
             };
             let began = Instant::now();
-            let printed = session.run(&step).await?;
+            // What the machine prints may hold what it was given.
+            let printed = session.run(&step).await.map_err(|error| error.without(step.input().as_ref()))?;
             self.note(step.name(), began);
             found = found.after(&step, &printed).map_err(Halt::Elsewhere)?;
         }

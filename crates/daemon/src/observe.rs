@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::config::{Fleet, Site};
-use azlin_fleet::model::{PoolName, RepoSlug, ResourceGroup, RunnerInfo};
+use azlin_fleet::model::{CallError, CallErrorKind, PoolName, RepoSlug, ResourceGroup, RunnerInfo, in_words};
 use azlin_fleet::observe::{
-    BusyRunners, Lists, MaxAges, Poll, Seen, Snapshot, entries_by_prefix, entries_of,
+    BusyRunners, LONGEST_READ, Lists, MaxAges, Poll, Seen, Snapshot, entries_by_prefix, entries_of,
 };
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -148,9 +148,18 @@ impl Observer {
 
     async fn read_runners(&self, fleet: &Fleet) -> Seen<Entries> {
         let scope = &fleet.scope;
-        let entries = self.context.github(fleet).runners(scope).await;
+        let entries = in_time(self.context.github(fleet).runners(scope)).await;
         entries.map(entries_by_prefix).map_err(|error| format!("the runners of {scope}: {error}"))
     }
+}
+
+/// The result of a read, or an error where it takes longer than it may.
+pub(crate) async fn in_time<T>(read: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    let result = tokio::time::timeout(LONGEST_READ, read).await;
+    result.unwrap_or_else(|_| {
+        let why = format!("it was not read within {}", in_words(LONGEST_READ));
+        Err(CallError::new(CallErrorKind::Unavailable, why))
+    })
 }
 
 #[cfg(test)]

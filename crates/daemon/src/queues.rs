@@ -21,6 +21,7 @@ use tracing::debug;
 
 use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
+use crate::observe::in_time;
 use crate::single_flight::SingleFlight;
 use kept::{KeptQueues, ReadPart};
 
@@ -127,11 +128,11 @@ impl JobQueues {
         let serving = || all.of_credential(&fleet.credential).filter(|fleet| is_in_scope(fleet, repo));
         github.serve_labels(labels_served(all.of_credential(&fleet.credential)));
         let queue = match part {
-            ReadPart::Whole => github.queue(repo).await,
-            ReadPart::Runs(runs) => match github.queue_after(repo, &runs).await {
+            ReadPart::Whole => in_time(github.queue(repo)).await,
+            ReadPart::Runs(runs) => match in_time(github.queue_after(repo, &runs)).await {
                 // Only lists of runs show what a runner group asks of a run.
                 Ok(queue) if self.says_too_little(serving(), &queue, context).await => {
-                    github.queue(repo).await
+                    in_time(github.queue(repo)).await
                 }
                 queue => queue,
             },

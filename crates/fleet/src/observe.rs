@@ -20,8 +20,8 @@ pub use demand::{
 };
 pub use first_look::{FIRST_LOOKS_AT_ONCE, first_look_pause};
 pub use freshness::{
-    DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE, Freshness, GROUPS_MAX_AGE, LastLists, MaxAges, Poll,
-    REPOSITORIES_MAX_AGE,
+    DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE, Freshness, GROUPS_MAX_AGE, LONGEST_READ, LastLists, MaxAges,
+    Poll, REPOSITORIES_MAX_AGE,
 };
 pub use job_times::JobTimes;
 pub use left_out::{LeftOut, left_out, refused};

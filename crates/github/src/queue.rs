@@ -384,7 +384,7 @@ fn known(job: wire::JobJson, repo: &RepoSlug) -> Result<Option<Job>, String> {
         _ => return Err(format!("job {} has a status that is not known here", job.id)),
     };
     let Some(created_at) = job.created_at.or(job.started_at) else {
-        return Err(format!("job {} has no time of creation", job.id));
+        return Err(format!("job {} has no time of creation that can be true", job.id));
     };
     Ok(Some(Job {
         id: JobId(job.id),

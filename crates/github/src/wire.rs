@@ -1,7 +1,9 @@
 //! The parts of GitHub's answers that azlin reads. Names are GitHub's.
 
+use std::borrow::Cow;
+
 use azlin_fleet::model::{Download, ForeignText, RunnerId, RunnerInfo, RunnerStatus};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::pages::ListPage;
@@ -13,6 +15,18 @@ where
     T: Deserialize<'de>,
 {
     Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+/// The beginning of 2008, the year in which GitHub began, in seconds of Unix.
+const FIRST: i64 = 1_199_145_600;
+/// So far the clocks of a server and of this machine may be apart.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+
+/// A time that can be true; `None` where there is none, or one of before GitHub's founding or of days to come.
+pub(crate) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let text: Option<Cow<'de, str>> = Option::deserialize(from)?;
+    let read = text.and_then(|text| text.parse::<Timestamp>().ok());
+    Ok(read.filter(|at| at.as_second() >= FIRST && *at <= Timestamp::now() + AHEAD))
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -86,11 +100,11 @@ pub(crate) struct JobJson {
     pub(crate) status: ForeignText,
     #[serde(default)]
     pub(crate) labels: Option<Vec<ForeignText>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub(crate) created_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub(crate) started_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "time")]
     pub(crate) completed_at: Option<Timestamp>,
     #[serde(default)]
     pub(crate) conclusion: Option<ForeignText>,

@@ -8,12 +8,14 @@
 //! - Every request has a time limit, and every body a largest size.
 //! - No redirect is followed: it is the answer.
 //! - A request is repeated only where its [`RequestEffect`] allows it.
+//! - No answer is read with the credential of its own request in it, in whatever form.
 //! - No token and no body is written to a log. A text of the other side passes through [`quote`] before it is
 //!   shown.
 
 mod api_client;
 mod attempts;
 mod error_body;
+mod given_back;
 mod local;
 mod retry;
 mod retry_after;

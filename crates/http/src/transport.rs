@@ -12,6 +12,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Certificate, Method, StatusCode, redirect};
 use url::Url;
 
+use crate::given_back::Credentials;
 use crate::local::is_local;
 use crate::retry::FailedTry;
 
@@ -139,6 +140,7 @@ pub struct HttpTransport {
     network: OnceLock<reqwest::Client>,
     /// The bytes of bodies that are being read.
     under_way: AtomicUsize,
+    credentials: Credentials,
 }
 
 /// The part of a body that was read, counted until the body is whole or given up.
@@ -159,7 +161,13 @@ impl HttpTransport {
         static RING: Once = Once::new();
         // An error means that the process already has a provider, which works too.
         RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-        HttpTransport { settings, local: OnceLock::new(), network: OnceLock::new(), under_way: AtomicUsize::new(0) }
+        HttpTransport {
+            settings,
+            local: OnceLock::new(),
+            network: OnceLock::new(),
+            under_way: AtomicUsize::new(0),
+            credentials: Credentials::default(),
+        }
     }
 
     /// The time limit of one try of a request.
@@ -187,7 +195,12 @@ impl HttpTransport {
             if error.is_connect() { NoReply::NotSent(cause(error)) } else { NoReply::Lost(cause(error)) }
         })?;
         let body = self.body(&mut response).await?;
-        Ok(HttpReply { status: response.status(), headers: response.headers().clone(), body })
+        let (status, mut headers) = (response.status(), response.headers().clone());
+        let body = match bearer {
+            Some(token) => self.credentials.take_out(token, &mut headers, body),
+            None => body,
+        };
+        Ok(HttpReply { status, headers, body })
     }
 
     async fn body(&self, response: &mut reqwest::Response) -> Result<Vec<u8>, NoReply> {
@@ -200,7 +213,8 @@ impl HttpTransport {
             let others = self.under_way.fetch_add(chunk.len(), Ordering::Relaxed);
             body.bytes.extend_from_slice(&chunk);
             if others + chunk.len() > largest_together {
-                let why = format!("the bodies of all answers under way have more than {largest_together} bytes");
+                let why =
+                    format!("the bodies of all answers under way have more than {largest_together} bytes");
                 return Err(NoReply::Cut(why));
             }
         }

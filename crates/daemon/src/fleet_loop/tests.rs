@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use azlin_fleet::config::DaemonConfig;
-use azlin_fleet::model::{ForeignText, BootstrapOutcome, Completed, InstallOutcome, ScalingReason, StartReason};
+use azlin_fleet::model::{
+    BootstrapOutcome, Completed, ForeignText, InstallOutcome, ScalingReason, StartReason,
+};
 use azlin_fleet::observe::Operation;
 use azlin_fleet::report::FleetStatus;
 use azlin_fleet::state::KnownRunners;

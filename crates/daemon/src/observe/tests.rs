@@ -232,3 +232,11 @@ async fn what_cannot_be_read_at_github_is_named() {
     assert!(seen.entries.expect_err("a fault").starts_with("the runners of repo:o/r: "));
     assert!(seen.demand.expect_err("a fault").starts_with("the queue of repo:o/r: "));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_read_for_ever_is_given_up_before_the_watchdog_acts() {
+    let began = Instant::now();
+    let error = in_time(std::future::pending::<Result<(), CallError>>()).await.expect_err("no end");
+    assert_eq!(error.to_string(), "it was not read within 8 minutes");
+    assert!(began.elapsed() < Duration::from_secs(15 * 60));
+}

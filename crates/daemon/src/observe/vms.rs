@@ -15,6 +15,7 @@ use tracing::warn;
 
 use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
+use crate::observe::in_time;
 use crate::single_flight::SingleFlight;
 
 type FleetVms = BTreeMap<RunnerName, Arc<Vm>>;
@@ -97,12 +98,12 @@ impl VmLists {
         let powers = async {
             if power {
                 let read = self.context.azure.power_states(subscription);
-                Some(self.powers.get(subscription.clone(), since, read).await)
+                Some(self.powers.get(subscription.clone(), since, in_time(read)).await)
             } else {
                 None
             }
         };
-        let (vms, powers) = futures::join!(self.context.azure.vms(group), powers);
+        let (vms, powers) = futures::join!(in_time(self.context.azure.vms(group)), powers);
         let mut vms = vms?;
         let mut untagged = self.context.azure.untagged(group);
         self.learn_failures(group, &mut vms).await;

@@ -35,14 +35,19 @@ impl Download {
             return Some(format!("its address is not plain HTTPS: {shown}"));
         }
         let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if !self.filename.chars().all(is_name) || !self.filename.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        if !self.filename.chars().all(is_name)
+            || !self.filename.starts_with(|c: char| c.is_ascii_alphanumeric())
+        {
             return Some(format!("its file name is {:?}", redact::line(&self.filename, &[])));
         }
         match &self.sha256 {
-            None => Some(format!("it comes without a SHA-256 checksum, and nothing shows that {shown} is the runner")),
-            Some(sum) if sum.len() != 64 || !sum.chars().all(|c| c.is_ascii_hexdigit()) => {
-                Some(format!("its SHA-256 checksum is {:?}, and not 64 hexadecimal digits", redact::line(sum, &[])))
-            }
+            None => Some(format!(
+                "it comes without a SHA-256 checksum, and nothing shows that {shown} is the runner"
+            )),
+            Some(sum) if sum.len() != 64 || !sum.chars().all(|c| c.is_ascii_hexdigit()) => Some(format!(
+                "its SHA-256 checksum is {:?}, and not 64 hexadecimal digits",
+                redact::line(sum, &[])
+            )),
             Some(_) => None,
         }
     }
@@ -89,7 +94,8 @@ mod tests {
         ] {
             let (os, architecture) = ("linux".into(), "x64".into());
             let sha256 = sha256.map(str::to_owned);
-            let offered = Download { os, architecture, url: url.to_owned(), filename: filename.to_owned(), sha256 };
+            let offered =
+                Download { os, architecture, url: url.to_owned(), filename: filename.to_owned(), sha256 };
             let refusal = offered.refusal();
             assert_eq!(refusal.is_some(), expected.is_some(), "{url} {filename}: {refusal:?}");
             assert!(refusal.unwrap_or_default().contains(expected.unwrap_or_default()), "{url} {filename}");

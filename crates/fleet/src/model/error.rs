@@ -4,7 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
+
 use crate::model::foreign::printable;
+use crate::model::redact::KnownSecret;
 use crate::model::{Advice, redact};
 
 /// What a caller does differently about a failed call.
@@ -188,6 +191,15 @@ impl SshError {
         SshError { kind, says: shown(&says.into()), advice: None }
     }
 
+    /// The same error without this secret, in whatever form the machine gave it back.
+    pub fn without(self, secret: Option<&SecretString>) -> Self {
+        let known = secret.and_then(|secret| KnownSecret::of([secret.expose_secret()]));
+        match known {
+            Some(known) => SshError { says: known.blot(&self.says).into_owned(), ..self },
+            None => self,
+        }
+    }
+
     /// The same error, with what a person can do about it.
     pub fn advise(self, advice: impl Into<String>) -> Self {
         SshError { advice: Some(shown(&advice.into())), ..self }
@@ -205,3 +217,18 @@ impl fmt::Display for SshError {
 }
 
 impl std::error::Error for SshError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_nothing_that_a_terminal_acts_on_and_no_secret_in_any_form() {
+        let token = SecretString::from("AABF3JGZDX3P5PMEXLND6TS6FCWO6");
+        let told = "configure: aabf3jgzdx3p5pmexlnd6ts6fcwo6; A A B F 3 J G Z D X 3 P 5 P M E X L N D 6 T S 6 F C W O 6\r\n\u{1b}[2J";
+        let error = SshError::new(SshErrorKind::StepFailed, told).without(Some(&token));
+        assert_eq!(error.to_string(), "configure: [redacted]; [redacted]\u{fffd}\u{fffd}\u{fffd}[2J");
+        let call = CallError::new(CallErrorKind::Unknown, "no\n\u{202e}on").during("GET /\u{7}");
+        assert_eq!(call.to_string(), "GET /\u{fffd}: no\u{fffd}\u{fffd}on");
+    }
+}

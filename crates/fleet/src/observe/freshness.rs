@@ -27,6 +27,9 @@ const PARTS_OF_POLL: u32 = 10;
 /// How old lists may be that no trigger names: two polls of a minute. While polls are rarer, a trigger has the lists read
 /// once they are older.
 const LISTS_MAX_AGE: Duration = Duration::from_secs(120);
+/// The longest that a queue, the runners of a scope or the VMs of a group may take to be read: a server may answer for
+/// ever, a byte at a time. The watchdog's 15 minutes are longer, and a restart would begin with the same read.
+pub const LONGEST_READ: Duration = Duration::from_secs(8 * 60);
 /// How old the list of an organisation's repositories may be. It changes rarely and has many pages; jobs of a new
 /// repository wait this long at most.
 pub const REPOSITORIES_MAX_AGE: Duration = Duration::from_secs(10 * 60);

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod app;
+mod bounds;
 mod budgets;
 mod calls;
 mod faults;
