@@ -19,6 +19,7 @@ mod foreign_types;
 mod log;
 mod monitoring;
 mod names;
+mod odd_files;
 mod odd_text;
 mod page;
 mod preflight;

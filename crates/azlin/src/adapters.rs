@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use azlin_azure::AzureClient;
+use azlin_daemon::bounded_file::read_text;
 use azlin_daemon::{DaemonContext, GitHubs};
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::model::CredentialName;
@@ -56,7 +57,7 @@ impl ProcessEnvironment {
 /// unit can name optional ones.
 fn credential(folder: Option<&Path>, name: &str) -> Result<Option<SecretString>> {
     let Some(path) = folder.map(|folder| folder.join(name)) else { return Ok(None) };
-    let text = match std::fs::read_to_string(&path) {
+    let text = match read_text(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         read => SecretString::from(
             read.with_context(|| format!("the credential {} cannot be read", path.display()))?,
@@ -149,7 +150,7 @@ pub fn azure(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<
 fn certificates(config: &DaemonConfig) -> Result<Option<String>> {
     let Some(path) = &config.ca_file else { return Ok(None) };
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
+    let text = read_text(path)
         .with_context(|| format!("the certificates {shown} cannot be read ([tls] ca_file in azlin.toml)"))?;
     if !text.contains("-----BEGIN CERTIFICATE-----") {
         bail!(

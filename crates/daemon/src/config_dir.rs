@@ -8,6 +8,8 @@ use azlin_fleet::config::{DaemonConfig, Faulty, Fleet, FleetDefaults, name_clash
 use azlin_fleet::model::PoolName;
 use jiff::Timestamp;
 
+use crate::bounded_file::read_text;
+
 /// A configuration directory that was read.
 #[derive(Debug)]
 pub struct Configuration {
@@ -73,6 +75,16 @@ pub fn read(directory: &Path) -> Result<Configuration, ConfigError> {
     let (daemon, text) = read_daemon(&daemon_file)
         .map_err(|cause| ConfigError::Daemon(FileProblem { path: daemon_file, cause }))?;
     read_with(directory, daemon, text)
+}
+
+/// The same beside the loops: a directory on a slow disk delays none of them.
+///
+/// # Errors
+/// As of [`read`].
+pub async fn read_aside(directory: PathBuf) -> Result<Configuration, ConfigError> {
+    let path = directory.clone();
+    let read = tokio::task::spawn_blocking(move || read(&directory)).await;
+    read.unwrap_or_else(|died| Err(ConfigError::Directory { path, error: io::Error::other(died) }))
 }
 
 /// Reads the fleets of a directory for a daemon whose own configuration, with its text, is known.
@@ -144,12 +156,12 @@ pub fn fleets_alone(directory: &Path) -> Result<(Vec<Fleet>, Vec<FileProblem>), 
 
 /// The defaults of the fleets, as far as `azlin.toml` can be read.
 pub(crate) fn defaults(directory: &Path) -> FleetDefaults {
-    FleetDefaults::of(&std::fs::read_to_string(directory.join("azlin.toml")).unwrap_or_default())
+    FleetDefaults::of(&read_text(&directory.join("azlin.toml")).unwrap_or_default())
 }
 
 fn read_daemon(path: &Path) -> Result<(DaemonConfig, String), FileProblemCause> {
     let shown = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
+    let text = match read_text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(FileProblemCause::File(format!("{shown}: {error}"))),
@@ -233,8 +245,7 @@ fn read_fleet(
             clash(pool, other)
         )));
     }
-    let text =
-        std::fs::read_to_string(path).map_err(|error| FileProblemCause::File(format!("{shown}: {error}")))?;
+    let text = read_text(path).map_err(|error| FileProblemCause::File(format!("{shown}: {error}")))?;
     match Fleet::parse_with(&shown, pool.clone(), &text, defaults) {
         Ok(fleet) => Ok((fleet, text)),
         Err(problems) => Err(FileProblemCause::Text(Faulty { text, problems })),

@@ -18,6 +18,7 @@ use azlin_fleet::config::{
 };
 use azlin_fleet::model::PoolName;
 
+use crate::bounded_file::read_text;
 use crate::config_dir;
 use replace::{clear, replace};
 
@@ -183,7 +184,7 @@ fn worked_out(
     let path = directory.join("fleets").join(format!("{pool}.toml"));
     let defaults = config_dir::defaults(directory);
     let read = |error| EditError::Io { what: "read", path: path.clone(), error };
-    let before = match std::fs::read_to_string(&path) {
+    let before = match read_text(&path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(read(error)),

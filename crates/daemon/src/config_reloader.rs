@@ -103,7 +103,7 @@ impl ConfigReloader {
                 watcher.acknowledge();
                 continue;
             }
-            match config_dir::read(&self.directory) {
+            match config_dir::read_aside(self.directory.clone()).await {
                 // A deleted file, or a write that was cut off, does not mean every default.
                 Ok(read) if is_empty(&read.daemon_text) && !is_empty(&self.daemon_text) => {
                     self.refuse("azlin.toml is gone or empty; a comment in it stands for every default", now);

@@ -9,6 +9,7 @@
 
 mod act;
 mod bootstrap;
+pub mod bounded_file;
 mod capacity_cache;
 pub mod config_dir;
 pub mod config_edit;

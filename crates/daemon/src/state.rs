@@ -11,6 +11,8 @@ use azlin_fleet::model::PoolName;
 use azlin_fleet::state::FleetState;
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::bounded_file::{LARGE, read_bounded};
+
 /// One small JSON file for each fleet, or no files.
 #[derive(Debug, Clone, Default)]
 pub struct StateDir {
@@ -33,7 +35,7 @@ impl StateDir {
             return fleet_state.clone();
         }
         let Some(path) = self.path(pool) else { return FleetState::default() };
-        match std::fs::read(&path) {
+        match read_bounded(&path, LARGE) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
                 let path = path.display();
                 tracing::warn!(fleet = %pool, %path, reason = %error, "{pool}: state file {path} ignored: {error}");

@@ -10,6 +10,7 @@ use azlin_fleet::report::{DaemonStatus, Status, VERSION};
 use jiff::Timestamp;
 use tracing::{debug, warn};
 
+use crate::bounded_file::{LARGE, read_bounded};
 use crate::context::DaemonContext;
 use crate::status_store::{StatusStore, StatusView};
 
@@ -82,7 +83,7 @@ impl StatusFile {
 pub fn read_status(directories: &[PathBuf], config_dir: &Path) -> Option<Status> {
     let config_dir = resolved(config_dir);
     directories.iter().find_map(|directory| {
-        let bytes = std::fs::read(directory.join(NAME)).ok()?;
+        let bytes = read_bounded(&directory.join(NAME), LARGE).ok()?;
         let status: Status = serde_json::from_slice(&bytes).ok()?;
         let is_its = status.daemon.as_ref().is_some_and(|daemon| daemon.config_dir == config_dir);
         (is_its && status.version == VERSION).then_some(status)
@@ -92,7 +93,7 @@ pub fn read_status(directories: &[PathBuf], config_dir: &Path) -> Option<Status>
 /// The version of a daemon whose status this version cannot read.
 pub fn other_version(directories: &[PathBuf]) -> Option<String> {
     directories.iter().find_map(|directory| {
-        let bytes = std::fs::read(directory.join(NAME)).ok()?;
+        let bytes = read_bounded(&directory.join(NAME), LARGE).ok()?;
         let value: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
         let is_read = serde_json::from_value::<Status>(value.clone()).is_ok_and(|s| s.version == VERSION);
         let version = value["daemon"]["version"].as_str()?.to_owned();

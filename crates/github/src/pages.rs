@@ -91,12 +91,10 @@ async fn once<P: ListPage>(http: &Http, first: &GitHubCall) -> Result<List<P::It
             return Err(cut(http, &call, why));
         }
         match next {
-            Some(link) if is_new => call.url = follow(http, &call, &link)?,
-            // An empty list may name a page after its first.
-            Some(_) if !is_first => {
-                return Err(cut(http, &call, "the pages of the list lead in a circle".to_owned()));
-            }
-            _ => return Ok(list),
+            // A first page may be empty, since what it had is gone.
+            Some(link) if is_new || is_first => call.url = follow(http, &call, &link)?,
+            Some(_) => return Err(cut(http, &call, "the pages of the list lead in a circle".to_owned())),
+            None => return Ok(list),
         }
         is_first = false;
     }

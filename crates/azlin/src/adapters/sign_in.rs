@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use azlin_daemon::bounded_file::read_text;
 use azlin_fleet::check::SignInError;
 use azlin_fleet::config::AppConfig;
 use azlin_fleet::model::CredentialName;
@@ -75,7 +76,7 @@ fn key_file(path: &Path) -> Result<SecretString> {
     if metadata.len() > MOST_BYTES {
         bail!("{shown} is no private key: it has more than {MOST_BYTES} bytes");
     }
-    let text = std::fs::read_to_string(path)
+    let text = read_text(path)
         .with_context(|| format!("the GitHub App's private key {shown} cannot be read (app_private_key)"))?;
     Ok(SecretString::from(text))
 }

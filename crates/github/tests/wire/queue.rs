@@ -227,7 +227,14 @@ async fn flooded(count: u64, looks: usize) -> Vec<(usize, usize)> {
             json(200, jobs(vec![of_run]))
         }
         None if request.query("status").as_deref() == Some("queued") => {
-            json(200, runs(&(1..=count).collect::<Vec<_>>()))
+            let page: u64 = request.query("page").and_then(|page| page.parse().ok()).unwrap_or(1);
+            let ids: Vec<u64> = (1..=count).skip(100 * (page as usize - 1)).take(100).collect();
+            let mut body = runs(&ids);
+            body["total_count"] = count.into();
+            let host = request.header("host").expect("a host");
+            let next = format!("<http://{host}{}?status=queued&per_page=100&exclude_pull_requests=true&page={}>; rel=\"next\"", request.path(), page + 1);
+            let links = if page * 100 < count { vec![("link", next)] } else { Vec::new() };
+            Reply::Answer(200, links, body.to_string())
         }
         None => json(200, runs(&[])),
     })

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use azlin_daemon::bounded_file::read_text;
 use azlin_fleet::config::Fleet;
 use serde::Deserialize;
 
@@ -58,14 +59,14 @@ impl Surroundings {
     /// What `az config set defaults.group=…` wrote.
     fn configured_default(&self, name: &str) -> Option<(String, String)> {
         let path = self.azure_cli.as_ref()?.join("config");
-        let text = std::fs::read_to_string(&path).ok()?;
+        let text = read_text(&path).ok()?;
         Some((entry(&text, "defaults", name)?, format!("{} ([defaults] {name})", path.display())))
     }
 
     /// The subscription that `az account set` chose, or the only one.
     fn default_subscription(&self, key: &str) -> Option<(String, String)> {
         let path = self.azure_cli.as_ref().filter(|_| key == "vm.subscription_id")?.join("azureProfile.json");
-        let text = std::fs::read_to_string(&path).ok()?;
+        let text = read_text(&path).ok()?;
         // The Azure CLI begins this file with a byte order mark.
         let profile: CliProfile = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
         let default = profile.subscriptions.iter().find(|one| one.is_default);
