@@ -149,7 +149,7 @@ fn a_failed_delivery_is_reported_and_delivered_again() {
 #[test]
 fn what_prevents_an_installation_is_reported_with_its_fix() {
     let (cloud, _) = cloud();
-    let refused = cloud.command(&["webhook", "install"]).output().unwrap();
+    let refused = cloud.command(&["webhook", "install", "--insecure-http"]).output().unwrap();
     let (told, code) = text(&refused);
     assert_eq!(code, Some(1));
     assert!(told.contains("openssl rand -hex 32"), "{told}");
