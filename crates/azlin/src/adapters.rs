@@ -102,8 +102,9 @@ pub fn webhook_secret(environment: &ProcessEnvironment) -> Result<Option<SecretS
     // A secret that the daemon would refuse is an error here, too.
     webhook(environment)?;
     let first = |secrets: SecretString| {
-        let mut lines = secrets.expose_secret().lines().map(str::trim);
-        lines.find(|line| !line.is_empty()).map(|line| SecretString::from(line.to_owned()))
+        azlin_github::webhook_secrets(secrets.expose_secret())
+            .next()
+            .map(|line| SecretString::from(line.to_owned()))
     };
     Ok(webhook_secrets(environment)?.and_then(first))
 }

@@ -169,6 +169,8 @@ fn cut(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use azlin_fleet::model::foreign::has_odd;
+
     use super::*;
 
     const NARROW: Terminal = Terminal { width: Some(30), colour: false };
@@ -181,6 +183,19 @@ mod tests {
         assert_eq!(harmless("a\r\n\tb\u{202e}", false), "a\u{fffd}\n    b\u{fffd}");
         for plain in ["", "a\nb\n", "é 🦀"] {
             assert!(matches!(harmless(plain, true), Cow::Borrowed(_)), "{plain}");
+        }
+    }
+
+    /// Every character of the planes that have control and format characters, alone and in a painted text.
+    #[test]
+    fn no_character_is_left_that_a_terminal_acts_on() {
+        let all = (0..0x3000).chain(0xfe00..0x1_0000).chain(0x1_1000..0x1_1100).chain(0xe_0000..0xe_0200);
+        for c in all.filter_map(char::from_u32) {
+            let painted = Terminal { colour: true, ..NARROW }.paint(Tone::Bad, c);
+            for (text, colour) in [(c.to_string(), false), (c.to_string(), true), (painted, true)] {
+                let shown = harmless(&text, colour).replace("\x1b[31m", "").replace("\x1b[0m", "");
+                assert!(shown.split('\n').all(|line| !has_odd(line)), "{c:?}");
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use azlin_fleet::model::{ProvisioningState, ResourceGroup};
 use azlin_fleet::ports::Address;
-use azlin_http::HttpRequest;
+use azlin_http::{HttpRequest, is_local, is_loopback};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use url::Url;
@@ -89,6 +89,10 @@ pub(crate) async fn console(
     // The link gives access to the blob, so no message shows it.
     let url =
         Url::parse(&link).map_err(|_| ArmError::unreadable("the link to the console's log is no URL"))?;
+    if !may_be_read(arm.root(), &url) {
+        let why = "the link to the console's log leads to no HTTPS of another machine, and is not followed";
+        return Err(ArmError::unreadable(why));
+    }
     let request = HttpRequest::new(Method::GET, &url);
     let reply =
         arm.client.transport().send(request).await.map_err(|lost| ArmError::unreadable(lost.why()))?;
@@ -97,6 +101,12 @@ pub(crate) async fn console(
         return Err(ArmError::unreadable(format!("the console's log answers {}{what}", reply.status)));
     }
     Ok(Some(String::from_utf8_lossy(&reply.body).into_owned()))
+}
+
+/// Whether a link in an answer is followed: HTTPS, and not to this machine or its metadata service. Of a resource manager
+/// on this machine, a simulated one, its own links lead here.
+fn may_be_read(root: &Url, link: &Url) -> bool {
+    link.scheme() == "https" && !is_local(link) || is_loopback(root) && is_loopback(link)
 }
 
 #[cfg(test)]
@@ -114,6 +124,24 @@ mod tests {
         let without =
             json!({"properties": {"ipConfigurations": [{"properties": {"privateIPAddress": "10.0.0.4"}}]}});
         assert_eq!(ip(&without, true), None, "a private address is no public one");
+    }
+
+    #[test]
+    fn a_link_to_this_machine_or_by_plain_http_is_not_followed() {
+        let url = |text: &str| Url::parse(text).expect("a URL");
+        let (azure, simulated) = (url("https://management.azure.com"), url("http://127.0.0.1:4141"));
+        for (link, of_azure, of_simulated) in [
+            ("https://x.blob.core.windows.net/log?sig=a", true, true),
+            ("http://x.blob.core.windows.net/log", false, false),
+            ("http://169.254.169.254/metadata/identity", false, false),
+            ("https://169.254.169.254/", false, false),
+            ("https://127.0.0.1/", false, true),
+            ("http://127.0.0.1:9469/", false, true),
+            ("http://localhost:9469/", false, true),
+        ] {
+            let found = (may_be_read(&azure, &url(link)), may_be_read(&simulated, &url(link)));
+            assert_eq!(found, (of_azure, of_simulated), "{link}");
+        }
     }
 
     #[test]

@@ -49,4 +49,4 @@ pub use client::{GitHubClient, GitHubSettings};
 pub use hooks::{DeliveryAttempt, RegisteredWebhook, never_arrived};
 pub use sign_in::GitHubCredential;
 pub use token::{Token, TokenError};
-pub use webhook::{SecretError, WebhookVerifier};
+pub use webhook::{SecretError, WebhookVerifier, webhook_secrets};

@@ -21,7 +21,7 @@ pub struct WebhookVerifier {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// There is none.
-    #[error("it is empty: it holds one secret on each line")]
+    #[error("it holds no secret: one stands on each line, and a line that begins with # is a comment")]
     None,
     /// One is so short that it could be guessed.
     #[error(
@@ -54,13 +54,18 @@ struct EventRepositoryJson {
     id: Option<u64>,
 }
 
+/// The secrets of a text, one on each line. Empty lines and those that begin with # are none.
+pub fn webhook_secrets(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
 impl WebhookVerifier {
     /// A verifier with the secrets of this text, one on each line.
     ///
     /// # Errors
     /// When there is none, or one that could be guessed.
     pub fn new(secrets: &SecretString) -> Result<Self, SecretError> {
-        let lines = secrets.expose_secret().lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines = webhook_secrets(secrets.expose_secret());
         let key = |secret: &str| match secret.chars().count() {
             short if short < SHORTEST => Err(SecretError::TooShort(short)),
             _ => Ok(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())),

@@ -246,8 +246,8 @@ impl From<RunnerApplicationJson> for Download {
         Download {
             os: application.os.to_string().into(),
             architecture: application.architecture.to_string().into(),
-            url: application.download_url.to_string(),
-            filename: application.filename.to_string(),
+            url: application.download_url,
+            filename: application.filename,
             sha256: application.sha256_checksum,
         }
     }

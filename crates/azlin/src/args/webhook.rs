@@ -19,7 +19,7 @@ pub enum WebhookCommand {
         azlin github-runner webhook install --url https://ci.example.com/webhook\n  \
         azlin github-runner webhook install --pool ci-workers\n\n\
         Exit codes: 0 GitHub's try has arrived, 1 it has not, or something failed, 2 usage, 3 no such pool")]
-    Install(WebhookArgs),
+    Install(WebhookInstallArgs),
     /// Show what came of GitHub's last deliveries, and have it deliver again what never arrived.
     #[command(after_long_help = "Examples:\n  \
         azlin github-runner webhook status\n  \
@@ -49,6 +49,17 @@ pub struct WebhookArgs {
     /// How to print it.
     #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
     pub output: OutputFormat,
+}
+
+/// What `webhook install` takes.
+#[derive(Debug, Args)]
+pub struct WebhookInstallArgs {
+    /// Which webhook.
+    #[command(flatten)]
+    pub which: WebhookArgs,
+    /// For a lab: accept plain HTTP, and an address that only a private network has.
+    #[arg(long)]
+    pub insecure_http: bool,
 }
 
 /// What `webhook status` takes.

@@ -10,7 +10,7 @@ use azlin_daemon::config_dir;
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::model::{CredentialName, PoolName, Scope};
 use secrecy::SecretString;
-use url::Url;
+use url::{Host, Url};
 
 use crate::adapters::{ProcessEnvironment, github, webhook_secret};
 use crate::args::{OutputFormat, WebhookArgs, WebhookCommand};
@@ -30,12 +30,18 @@ enum Task<'a> {
 
 pub async fn run(command: WebhookCommand) -> Result<ExitStatus> {
     let (args, redeliver) = match &command {
-        WebhookCommand::Install(args) | WebhookCommand::Remove(args) => (args, false),
+        WebhookCommand::Install(install) => (&install.which, false),
+        WebhookCommand::Remove(args) => (args, false),
         WebhookCommand::Status(status) => (&status.which, status.redeliver),
     };
     let read = config_dir::read(&args.config_dir)?;
     read.problems.iter().for_each(say_problem);
     let url = address(args, &read.daemon)?;
+    if let WebhookCommand::Install(install) = &command
+        && let Some(why) = unfit(&url).filter(|_| !install.insecure_http)
+    {
+        bail!("{why}; in a lab --insecure-http permits it");
+    }
     let scopes = scopes(&read.fleets, args.pool.as_ref());
     if scopes.is_empty() {
         match &args.pool {
@@ -94,8 +100,65 @@ fn address(args: &WebhookArgs, config: &DaemonConfig) -> Result<Url> {
     Ok(url.clone())
 }
 
+/// Why deliveries should not go to an address: they name repositories and jobs, and whoever sees the way can read them
+/// and repeat them.
+fn unfit(url: &Url) -> Option<String> {
+    let is_private = match url.host() {
+        Some(Host::Ipv4(address)) => {
+            address.is_private()
+                || address.is_loopback()
+                || address.is_link_local()
+                || address.is_unspecified()
+        }
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+        }
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        None => true,
+    };
+    match url.scheme() {
+        _ if !url.username().is_empty() || url.password().is_some() => Some(
+            "the address of the webhook has a user or a password in it, which GitHub would show".to_owned(),
+        ),
+        "https" if is_private => {
+            Some(format!("GitHub does not reach {url}: only this network has that address"))
+        }
+        "https" => None,
+        _ => Some(format!("{url} is plain HTTP: deliveries can be read and repeated on their way")),
+    }
+}
+
 /// The repositories and organisations of fleets, each once, with the credential that signs in there.
 fn scopes(fleets: &[Fleet], pool: Option<&PoolName>) -> BTreeMap<Scope, Option<CredentialName>> {
     let wanted = fleets.iter().filter(|fleet| pool.is_none_or(|pool| fleet.name == *pool));
     wanted.map(|fleet| (fleet.scope.clone(), fleet.credential.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_deliveries_should_not_go() {
+        for (url, expected) in [
+            ("https://ci.example.com/webhook", None),
+            ("https://203.0.113.7:8443/webhook", None),
+            ("http://ci.example.com/webhook", Some("plain HTTP")),
+            ("https://joe:hunter2@ci.example.com/webhook", Some("a user or a password")),
+            ("https://10.0.0.4/webhook", Some("does not reach")),
+            ("https://127.0.0.1/webhook", Some("does not reach")),
+            ("https://localhost/webhook", Some("does not reach")),
+            ("https://169.254.169.254/webhook", Some("does not reach")),
+            ("https://[fd00::1]/webhook", Some("does not reach")),
+            ("https://[fe80::1]/webhook", Some("does not reach")),
+        ] {
+            let why = unfit(&url.parse().expect("a URL"));
+            assert_eq!(why.is_some(), expected.is_some(), "{url}: {why:?}");
+            let why = why.unwrap_or_default();
+            assert!(why.contains(expected.unwrap_or_default()) && !why.contains("hunter2"), "{url}: {why}");
+        }
+    }
 }

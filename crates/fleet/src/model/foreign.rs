@@ -113,8 +113,8 @@ impl From<ForeignText> for String {
 
 impl<'de> Deserialize<'de> for ForeignText {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl serde::de::Visitor<'_> for Text {
+        struct ForeignTextVisitor;
+        impl serde::de::Visitor<'_> for ForeignTextVisitor {
             type Value = ForeignText;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,7 +125,7 @@ impl<'de> Deserialize<'de> for ForeignText {
                 Ok(raw.into())
             }
         }
-        from.deserialize_str(Text)
+        from.deserialize_str(ForeignTextVisitor)
     }
 }
 
