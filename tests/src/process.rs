@@ -32,7 +32,7 @@ pub fn memory_kb(id: u32, what: &str) -> u64 {
 
 /// The ticks of all fleets so far.
 #[derive(Debug, Clone, Copy)]
-pub struct Ticks {
+pub struct TickTimes {
     /// How many there were.
     pub count: f64,
     /// How long they took together, in seconds.
@@ -45,7 +45,7 @@ pub struct Ticks {
 ///
 /// # Panics
 /// When the daemon does not answer.
-pub fn ticks(address: SocketAddr) -> Ticks {
+pub fn ticks(address: SocketAddr) -> TickTimes {
     let (_, metrics) = get(address, "/metrics").expect("metrics");
     let of = |start: &str| {
         metrics.lines().find_map(|line| line.strip_prefix(start)?.trim().parse().ok()).unwrap_or(0.0)
@@ -59,5 +59,5 @@ pub fn ticks(address: SocketAddr) -> Ticks {
     let buckets: Vec<(f64, f64)> = buckets.collect();
     let count = of("azlin_tick_duration_seconds_count");
     let slowest = buckets.iter().find(|(_, within)| *within >= count).map_or(0.0, |(bound, _)| *bound);
-    Ticks { count, seconds: of("azlin_tick_duration_seconds_sum"), slowest }
+    TickTimes { count, seconds: of("azlin_tick_duration_seconds_sum"), slowest }
 }

@@ -74,8 +74,10 @@ fn a_download_is_unpacked_by_the_user_of_the_jobs() {
         runner probe >/dev/null
         echo secret >/opt/victim; ln /opt/victim /opt/actions-runner/link
         mkdir -p /mnt/new/bin; echo new >/mnt/new/bin/new
-        tar -czf /var/lib/azlin-runner/runner-unknown.tar.gz -C /mnt/new .
-        runner fetch https://localhost:1/none unknown 2.330.0
+        tar -czf /mnt/new.tar.gz -C /mnt/new .
+        sum=$(sha256sum /mnt/new.tar.gz | cut -d ' ' -f 1)
+        mv /mnt/new.tar.gz /var/lib/azlin-runner/runner-$sum.tar.gz
+        runner fetch https://localhost:1/none $sum 2.330.0
         stat --format=%u /opt/actions-runner/bin/new /opt/victim; runner probe | grep ^version=
     ";
     if let Some(told) = on_a_machine(script) {

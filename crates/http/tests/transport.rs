@@ -44,7 +44,6 @@ async fn a_request_carries_its_headers_its_token_and_its_body() {
 #[tokio::test]
 async fn an_answer_that_is_not_whole_is_lost() {
     for (situation, reply, why) in [
-        ("too large", ok(&"x".repeat(1025)), "the body has more than 1024 bytes"),
         ("the connection ends", Reply::HangUp, "connection closed"),
         ("half an answer", Reply::Half, "end of file"),
         ("no answer", Reply::Silence, "no answer in time"),
@@ -56,6 +55,14 @@ async fn an_answer_that_is_not_whole_is_lost() {
         assert!(lost.why().contains(why), "{situation}: {lost:?}");
         assert!(!lost.why().contains("127.0.0.1"), "the URL is not repeated: {lost:?}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_beyond_its_bound_is_cut() {
+    let server = ScriptedServer::start(move |_, _| ok(&"x".repeat(1025))).await;
+    let cut = get(HttpSettings::new(Duration::from_secs(5), 1024), &server.url).await.expect_err("too large");
+    assert!(matches!(&cut, NoReply::Cut(why) if why == "the body has more than 1024 bytes"), "{cut:?}");
+    assert!(cut.was_sent());
 }
 
 #[tokio::test]

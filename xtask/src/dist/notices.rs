@@ -12,7 +12,7 @@ const NAMES: [&str; 5] = ["license", "licence", "copying", "notice", "copyright"
 
 /// A package that is linked into the program.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Package {
+struct LinkedPackage {
     name: String,
     version: String,
     licence: String,
@@ -42,16 +42,16 @@ pub(super) fn notices(platform: &str) -> Result<String, String> {
 }
 
 /// The packages of others in the output of `cargo tree`: those of this workspace have a path behind their version.
-fn packages(tree: &str) -> Vec<Package> {
+fn packages(tree: &str) -> Vec<LinkedPackage> {
     let package = |line: &str| {
         let (package, licence) = line.split_once('|')?;
         let mut words = package.split(' ');
         let (name, version, rest) = (words.next()?, words.next()?.strip_prefix('v')?, words.next());
         let is_own = rest.is_some_and(|rest| rest.starts_with("(/"));
         let licence = licence.trim_end_matches(" (*)").to_owned();
-        (!is_own).then(|| Package { name: name.to_owned(), version: version.to_owned(), licence })
+        (!is_own).then(|| LinkedPackage { name: name.to_owned(), version: version.to_owned(), licence })
     };
-    let mut packages: Vec<Package> = tree.lines().filter_map(package).collect();
+    let mut packages: Vec<LinkedPackage> = tree.lines().filter_map(package).collect();
     packages.sort();
     packages.dedup();
     packages
@@ -86,9 +86,9 @@ fn plain(text: &str) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-fn written(packages: &[Package], texts: &BTreeMap<String, Vec<String>>) -> String {
+fn written(packages: &[LinkedPackage], texts: &BTreeMap<String, Vec<String>>) -> String {
     let mut all = "azlin is linked with these packages, under these licences:\n\n".to_owned();
-    for Package { name, version, licence } in packages {
+    for LinkedPackage { name, version, licence } in packages {
         let _ = writeln!(all, "{name} {version}: {licence}");
     }
     for (text, of) in texts {
@@ -106,7 +106,7 @@ mod tests {
         let tree = "azlin v0.1.0 (/src/crates/azlin)|MIT\nring v0.17.14|Apache-2.0 AND ISC\n\
                     azlin-fleet v0.1.0 (/src/crates/fleet)|MIT\nserde v1.0.1|MIT OR Apache-2.0\n\
                     ring v0.17.14|Apache-2.0 AND ISC (*)\nserde_derive v1.0.1 (proc-macro)|MIT\n";
-        let of = |name: &str, version: &str, licence: &str| Package {
+        let of = |name: &str, version: &str, licence: &str| LinkedPackage {
             name: name.to_owned(),
             version: version.to_owned(),
             licence: licence.to_owned(),

@@ -204,17 +204,17 @@ pub(crate) struct SubnetJson {
 struct RuleProperties {
     priority: u32,
     #[serde(deserialize_with = "or_default")]
-    access: String,
+    access: ForeignText,
     #[serde(deserialize_with = "or_default")]
-    direction: String,
+    direction: ForeignText,
     #[serde(deserialize_with = "or_default")]
-    protocol: String,
-    source_address_prefix: Option<String>,
+    protocol: ForeignText,
+    source_address_prefix: Option<ForeignText>,
     #[serde(deserialize_with = "or_default")]
-    source_address_prefixes: Vec<String>,
-    destination_port_range: Option<String>,
+    source_address_prefixes: Vec<ForeignText>,
+    destination_port_range: Option<ForeignText>,
     #[serde(deserialize_with = "or_default")]
-    destination_port_ranges: Vec<String>,
+    destination_port_ranges: Vec<ForeignText>,
 }
 
 #[derive(Default, Deserialize)]
@@ -232,7 +232,7 @@ struct SecurityGroupProperties {
 
 #[derive(Deserialize)]
 pub(crate) struct SecurityGroupJson {
-    location: String,
+    location: ForeignText,
     #[serde(default, deserialize_with = "or_default")]
     properties: SecurityGroupProperties,
 }
@@ -241,15 +241,14 @@ impl SecurityGroupJson {
     pub(crate) fn security_group(self) -> preflight::SecurityGroup {
         let rules = self.properties.security_rules.into_iter().map(|rule| rule.properties);
         let inbound = rules.filter(|rule| rule.direction.eq_ignore_ascii_case("Inbound"));
-        let all = |one: Option<String>, several: Vec<String>| {
-            one.into_iter().chain(several).map(ForeignText::from).collect()
-        };
+        let all =
+            |one: Option<ForeignText>, several: Vec<ForeignText>| one.into_iter().chain(several).collect();
         let inbound = inbound.map(|rule| preflight::InboundRule {
             priority: rule.priority,
             allows: rule.access.eq_ignore_ascii_case("Allow"),
             sources: all(rule.source_address_prefix, rule.source_address_prefixes),
             ports: all(rule.destination_port_range, rule.destination_port_ranges),
-            protocol: rule.protocol.into(),
+            protocol: rule.protocol,
         });
         let location = plain_location(&self.location);
         preflight::SecurityGroup { location, inbound: inbound.collect() }
@@ -259,7 +258,7 @@ impl SecurityGroupJson {
 /// A resource that another one names.
 #[derive(Deserialize)]
 struct Named {
-    id: String,
+    id: ForeignText,
 }
 
 #[derive(Default, Deserialize)]
@@ -302,7 +301,7 @@ impl SubnetProperties {
             route_table: self.route_table.is_some(),
             default_outbound: self.default_outbound_access,
             free_addresses: (!counts.is_empty()).then_some(free),
-            security_group: self.network_security_group.as_ref().map(|group| group.id.as_str().into()),
+            security_group: self.network_security_group.as_ref().map(|group| group.id.clone()),
         }
     }
 }

@@ -115,8 +115,8 @@ fn trusted_launch(notes: &mut Notes, fleet: &Fleet, image: &ImageFacts, facts: &
     let sizes = facts.places.get(&place_key(vm)).and_then(|place| place.sizes.as_ref().ok());
     let lacks_it =
         |size: &Size| size.trusted_launch == Some(false) && vm.sizes.iter().any(|name| size.name == *name);
-    let is_lacking = sizes.is_some_and(|sizes| sizes.iter().any(lacks_it));
-    if !vm.trusted_launch && image.generation.as_deref() == Some("V2") && !is_lacking {
+    let all_have_it = sizes.is_some_and(|sizes| !sizes.iter().any(lacks_it));
+    if !vm.trusted_launch && image.generation.as_deref() == Some("V2") && all_have_it {
         notes.ok("trusted launch", "off; image and sizes have it: trusted_launch = true turns it on");
     }
 }
