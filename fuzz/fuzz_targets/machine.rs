@@ -14,8 +14,8 @@ fuzz_target!(|text: &str| {
     assert!(!redact::line(text, &["a secret"]).contains("a secret"));
     let Ok(found) = ProbeResult::parse(text) else { return };
     let download = Download {
-        os: "linux".to_owned(),
-        architecture: "x64".to_owned(),
+        os: "linux".into(),
+        architecture: "x64".into(),
         url: "https://example.com/actions-runner-linux-x64-2.330.0.tar.gz".to_owned(),
         filename: "actions-runner-linux-x64-2.330.0.tar.gz".to_owned(),
         sha256: None,
