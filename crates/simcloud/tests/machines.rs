@@ -150,8 +150,8 @@ impl MachineCloud {
         let found = self.site.get("/repos/o/r/actions/runners/downloads").await.body[0].clone();
         let text = |key: &str| found[key].as_str().unwrap().to_owned();
         Download {
-            os: text("os"),
-            architecture: text("architecture"),
+            os: text("os").into(),
+            architecture: text("architecture").into(),
             url: text("download_url"),
             filename: text("filename"),
             sha256: Some(text("sha256_checksum")),

@@ -25,8 +25,8 @@ fn scope() -> Scope {
 pub fn download(cloud: &RealCloud) -> Download {
     let filename = "actions-runner-linux-x64-2.330.0.tar.gz";
     Download {
-        os: "linux".to_owned(),
-        architecture: "x64".to_owned(),
+        os: "linux".into(),
+        architecture: "x64".into(),
         url: format!("http://{}/_runner/package/{filename}", cloud.cloud.served.github),
         filename: filename.to_owned(),
         sha256: None,
