@@ -9,6 +9,7 @@ use azlin_fleet::model::{
 use azlin_simcloud::World;
 use azlin_simcloud::azure::SimVmState;
 use azlin_simcloud::registration::TokenUse;
+use azlin_tests::deliveries::ask;
 use azlin_tests::machines::RealCloud;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -22,14 +23,23 @@ fn scope() -> Scope {
     "repo:o/r".parse().expect("valid")
 }
 
+/// The runner's program, as the simulated GitHub offers it.
 pub fn download(cloud: &RealCloud) -> Download {
-    let filename = "actions-runner-linux-x64-2.330.0.tar.gz";
+    let github = cloud.cloud.served.github;
+    let token = cloud.cloud.served.world().settings.token.clone();
+    let request = format!(
+        "GET /repos/o/r/actions/runners/downloads HTTP/1.1\r\nhost: {github}\r\nauthorization: Bearer {token}\r\n\
+         user-agent: test\r\nconnection: close\r\n\r\n"
+    );
+    let (_, body) = ask(github, request.as_bytes()).expect("it answers");
+    let found: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    let text = |key: &str| found[0][key].as_str().unwrap_or_default().to_owned();
     Download {
-        os: "linux".into(),
-        architecture: "x64".into(),
-        url: format!("http://{}/_runner/package/{filename}", cloud.cloud.served.github),
-        filename: filename.to_owned(),
-        sha256: None,
+        os: text("os").into(),
+        architecture: text("architecture").into(),
+        url: text("download_url"),
+        filename: text("filename"),
+        sha256: Some(text("sha256_checksum")),
     }
 }
 

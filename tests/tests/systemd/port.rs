@@ -49,8 +49,8 @@ fn systemd_holds_the_port_over_restarts_and_a_stopped_daemon_stays_stopped() {
     // Another user takes the port while nobody has it.
     host.run(&format!(
         "setpriv --reuid=nobody --regid=nogroup --clear-groups setsid perl -MIO::Socket::INET -e \
-         'IO::Socket::INET->new(Listen => 5, LocalAddr => \"{LISTEN}\") or die; sleep 600' >/dev/null 2>&1 </dev/null & \
-         until ss -ltn | grep -q {LISTEN}; do sleep 0.1; done"
+         'my $held = IO::Socket::INET->new(Listen => 5, ReuseAddr => 1, LocalAddr => \"{LISTEN}\") or die; sleep 600' >/dev/null 2>&1 </dev/null & \
+         timeout 20 sh -c 'until ss -ltn | grep -q {LISTEN}; do sleep 0.1; done'"
     ));
     host.run(&format!("systemctl start {UNIT}"));
     let jobs = host.submit(1, 1);
