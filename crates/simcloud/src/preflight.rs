@@ -151,6 +151,7 @@ impl World {
         self.account.has(id).then_some(SecurityGroup { location, inbound })
     }
 }
+
 /// The id of the network security group that guards a subnet.
 fn guard(subnet: &str) -> Option<String> {
     let (provider, rest) = subnet.split_once("/virtualNetworks/")?;

@@ -29,7 +29,7 @@ pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &Facts) {
 pub(super) fn of_the_host(notes: &mut Notes, facts: &Facts) {
     if let Some(listen) = facts.listen.filter(|listen| !listen.ip().is_loopback()) {
         let found = format!(
-            "[http] listen = \"{listen}\": whoever reaches it reads the page, the API and the metrics, with the names of \
+            "[http] listen = \"{listen}\": everyone who reaches it reads the page, the API and the metrics, with the names of \
              repositories and jobs"
         );
         let cure = "listen on 127.0.0.1 behind a proxy that asks who it is, and give GitHub a door of its own: \
@@ -123,7 +123,8 @@ fn network(notes: &mut Notes, fleet: &Fleet, azure: &AzureFacts) {
     }
     if !groups.into_iter().any(keeps_apart) {
         let found = "a job can reach the other runners and all that the virtual network lets in";
-        let cure = "make the security group of config/network and name it as nsg_id: it denies what comes from the network";
+        let cure = "name as nsg_id a network security group that denies what comes from VirtualNetwork: the package has one \
+                    in /usr/share/doc/azlin/examples/network";
         notes.warning("risk: reach", found, cure);
     }
 }

@@ -1,6 +1,6 @@
 //! Text from outside: what GitHub, Azure and machines say, and what people have named there.
 //!
-//! Whoever may queue a workflow names jobs and labels. Such a text may hold escape sequences, line breaks and
+//! People who may queue a workflow name jobs and labels. Such a text may hold escape sequences, line breaks and
 //! characters that change the order of what stands beside them, so it is made fit to be shown when it is taken in,
 //! once, by its type. What follows compares, stores and shows the fit text.
 
