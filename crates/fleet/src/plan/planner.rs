@@ -301,13 +301,12 @@ impl<'a> PlanBuilder<'a> {
     fn remove_surplus(&mut self, why: &ScalingReason) {
         let surplus = why.available.saturating_sub(why.target) as usize;
         let mut candidates: Vec<&'a EphemeralRunner> = self.candidates().collect();
+        let is_coming = |runner: &EphemeralRunner| matches!(runner.status, Phase::Provisioning { .. });
         candidates.sort_by_cached_key(|runner| {
             let is_due = self.rotation.is_due(&runner.runner_name);
-            let (coming, age) = match runner.status {
-                Phase::Provisioning { .. } => (true, -runner.created_at.as_second()),
-                _ => (false, runner.created_at.as_second()),
-            };
-            (!is_due, !coming, age)
+            let age = runner.created_at.as_second();
+            let is_coming = is_coming(runner);
+            (!is_due, !is_coming, if is_coming { -age } else { age })
         });
         let is_settled = |runner: &&EphemeralRunner| {
             let has_identity = |vm: &Vm| runner.runner_id.is_some() || vm.tags.host_key.is_some();
@@ -317,8 +316,10 @@ impl<'a> PlanBuilder<'a> {
                 && !self.seen.working.contains_key(runner.runner_name.as_str())
                 && !self.seen.in_flight.contains_key(&runner.runner_name)
         };
-        let settled: Vec<&'a EphemeralRunner> =
-            candidates.into_iter().filter(is_settled).take(surplus).collect();
+        // One that starts and cannot go yet keeps its turn: none that works goes in its place.
+        let has_turn = |runner: &&EphemeralRunner| is_settled(runner) || is_coming(runner);
+        let turns = candidates.into_iter().filter(has_turn).take(surplus);
+        let settled: Vec<&'a EphemeralRunner> = turns.filter(is_settled).collect();
         for runner in settled {
             self.destroy(runner, DrainReason::Surplus(why.clone()));
         }

@@ -25,7 +25,22 @@ fn who_goes_first_and_what_holds_a_step_back() {
         scene
     };
     let other_file = |scene: Scene| scene.last_vm(|vm| vm.tags.config_hash = "x".into());
+    let installed_meanwhile = |mut scene: Scene| {
+        let name = scene.name(2, 30);
+        scene.seen.in_flight.insert(name, Operation::Install);
+        scene
+    };
     for (situation, scene, expected) in [
+        (
+            "one that is being installed keeps its turn: none that works goes for it",
+            installed_meanwhile(one().runner(1, 900, Idle).runner(2, 30, Offline)),
+            "",
+        ),
+        (
+            "where two are too many, one that works goes meanwhile",
+            installed_meanwhile(one().runner(1, 900, Idle).runner(2, 30, Offline).runner(3, 600, Idle)),
+            "-1?",
+        ),
         ("of two on their way the younger goes", one().runner(1, 60, Offline).runner(2, 30, Offline), "-2?"),
         (
             "one that is due for rotation goes before an older one",
