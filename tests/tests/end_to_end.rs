@@ -26,6 +26,7 @@ mod odd_files;
 mod odd_text;
 mod page;
 mod preflight;
+mod questions;
 mod rehearsal;
 mod reload;
 mod rooms;

@@ -65,12 +65,46 @@ fn it_is_documented_and_says_what_status_says() {
 }
 
 #[test]
+fn it_explains_a_job_a_runner_or_a_pool() {
+    let (cloud, address, _daemon) = daemon("");
+    let job = cloud.served.world().submit("o/r", vec![(vec!["gpu".to_owned()], SOON)], Vec::new())[0];
+    let explained = json(address, &format!("/api/explain/job/{job}")).unwrap();
+    assert_documented("explain", &explained);
+    let link = format!("https%3A%2F%2Fgithub.com%2Fo%2Fr%2Factions%2Fruns%2F1%2Fjob%2F{job}");
+    let text = |path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: text/plain\r\n\r\n");
+        ask(address, request.as_bytes()).unwrap()
+    };
+    let (status, said) = text(&format!("/api/explain/job/{link}"));
+    assert!(status == 200 && said.contains("no fleet has `gpu`"), "{status} {said}");
+    assert_eq!(text("/api/explain/pool/ci").0, 200);
+    for (path, status) in [
+        ("pool/cj", 404),
+        ("runner/ci-x", 404),
+        ("job/--pool", 400),
+        ("state-dir/x", 404),
+        ("pool/..%2Fx", 400),
+    ] {
+        assert_eq!(text(&format!("/api/explain/{path}")).0, status, "{path}");
+    }
+}
+
+#[test]
 fn a_request_for_a_strange_host_gets_nothing() {
     let (_cloud, address, _daemon) = daemon("hosts = [\"azlin.example.com\"]\n");
     let under = |host: &str, path: &str| {
         ask(address, format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes()).unwrap()
     };
-    for path in ["/", "/api/status", "/api/history/ci", "/api/events", "/metrics", "/healthz", "/readyz"] {
+    for path in [
+        "/",
+        "/api/status",
+        "/api/history/ci",
+        "/api/events",
+        "/api/explain/pool/ci",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+    ] {
         let (status, body) = under("rebound.example:9469", path);
         assert_eq!(status, 421, "{path}");
         assert!(body.contains("[http] hosts"), "{body}");

@@ -15,7 +15,10 @@ use azlin_ssh::SshClient;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
+mod environment_file;
 mod sign_in;
+
+use environment_file::EnvironmentFile;
 
 /// The credential with the secret of an application at Entra ID; it goes before `AZURE_CLIENT_SECRET`.
 const AZURE_CLIENT_SECRET: &str = "azure-client-secret";
@@ -23,10 +26,13 @@ const AZURE_CLIENT_SECRET: &str = "azure-client-secret";
 /// The credential with the secrets of GitHub's webhook; it goes before `AZLIN_WEBHOOK_SECRET`.
 const WEBHOOK_SECRET: &str = "webhook-secret";
 
+/// Finds a variable, which may hold a secret.
+pub type Variables = Box<dyn Fn(&str) -> Option<SecretString> + Send + Sync>;
+
 /// The credentials of a process.
 pub struct ProcessEnvironment {
     /// A variable that may hold a secret.
-    pub variable: fn(&str) -> Option<SecretString>,
+    pub variable: Variables,
     /// Azure's part, by the names that azure_identity knows.
     pub azure: azlin_azure::AzureEnvironment,
     /// The directory with credentials.
@@ -35,15 +41,25 @@ pub struct ProcessEnvironment {
 
 impl ProcessEnvironment {
     /// The environment of this process, with the credentials that systemd gave it. A command that an administrator
-    /// types uses the service's credentials, from the directory where systemd finds them.
+    /// types uses the service's credentials and variables, from the files where systemd finds them.
     pub fn of_this_process(config_dir: &Path) -> Result<Self> {
         let given = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         let source = Some(config_dir.join("credentials")).filter(|folder| folder.read_dir().is_ok());
         let credentials = given.or(source);
         let credential = |name| credential(credentials.as_deref(), name);
-        let azure = azlin_azure::AzureEnvironment::from_env();
+        // To the service systemd has given them already.
+        let file = match std::env::var_os("CREDENTIALS_DIRECTORY") {
+            Some(_) => EnvironmentFile::default(),
+            None => EnvironmentFile::read(&config_dir.join("environment")),
+        };
+        let variable = move |name: &str| {
+            let own = std::env::var(name).ok().map(SecretString::from);
+            own.or_else(|| file.get(name).cloned())
+        };
+        let exposed = |name: &str| variable(name).map(|value| value.expose_secret().to_owned());
+        let azure = azlin_azure::AzureEnvironment::of(exposed);
         Ok(ProcessEnvironment {
-            variable: |name| std::env::var(name).ok().map(SecretString::from),
+            variable: Box::new(variable),
             azure: azlin_azure::AzureEnvironment {
                 client_secret: credential(AZURE_CLIENT_SECRET)?.or(azure.client_secret),
                 ..azure

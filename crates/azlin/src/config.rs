@@ -1,16 +1,46 @@
 //! Reading the configuration for commands: whole, or as far as it can be read.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use anyhow::Result;
+use azlin_daemon::StateDir;
 use azlin_daemon::config_dir::{self, ConfigError, Configuration, FileProblem};
 use azlin_daemon::service::ServicePaths;
 use azlin_fleet::config::{DaemonConfig, Fleet};
 use azlin_fleet::model::PoolName;
 
 use crate::args::DirectoryArgs;
+use crate::output::say_note;
+
+/// Where the unit has the state directory.
+const STATE_OF_SERVICE: &str = "/var/lib/azlin";
 
 /// Reads the configuration. A fleet whose file is bad is left out, with its problems listed.
 pub fn read(directories: &DirectoryArgs) -> Result<Configuration> {
     Ok(config_dir::read(&directories.config_dir)?)
+}
+
+/// What the service remembers, as far as this process may read it, and whether it may.
+pub fn memory(directories: &DirectoryArgs) -> (StateDir, bool) {
+    let of_service = || {
+        let is_its = directories.config_dir == Path::new("/etc/azlin");
+        let there = Path::new(STATE_OF_SERVICE);
+        (is_its && there.symlink_metadata().is_ok()).then(|| there.to_owned())
+    };
+    let Some(directory) = directories.state_dir.clone().or_else(of_service) else {
+        return (StateDir::new(None), false);
+    };
+    match directory.read_dir() {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            say_note(&format!(
+                "{} cannot be read ({error}), so what the daemon remembers is not known here: failed starts, cooldowns",
+                directory.display()
+            ));
+            (StateDir::new(None), false)
+        }
+        _ => (StateDir::new(Some(directory)), true),
+    }
 }
 
 /// Leaves out the problems of other pools' files.

@@ -17,14 +17,34 @@ pub enum ExitStatus {
     NobodyReads,
 }
 
-impl From<ExitStatus> for ExitCode {
-    fn from(status: ExitStatus) -> ExitCode {
-        ExitCode::from(match status {
+impl ExitStatus {
+    const ALL: [ExitStatus; 5] = [
+        ExitStatus::Done,
+        ExitStatus::Failed,
+        ExitStatus::Usage,
+        ExitStatus::NothingMatched,
+        ExitStatus::NobodyReads,
+    ];
+
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
             ExitStatus::Done => 0,
             ExitStatus::Failed => 1,
             ExitStatus::Usage => 2,
             ExitStatus::NothingMatched => 3,
             ExitStatus::NobodyReads => 128 + 13,
-        })
+        }
+    }
+
+    /// What an exit code of a daemon's answer says.
+    pub fn of(code: u8) -> Self {
+        ExitStatus::ALL.into_iter().find(|status| status.code() == code).unwrap_or(ExitStatus::Failed)
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> ExitCode {
+        ExitCode::from(status.code())
     }
 }

@@ -1,6 +1,5 @@
 //! What the environment says about credentials, as values, so that tests do not change the process.
 
-use std::env;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -34,9 +33,9 @@ pub struct AzureEnvironment {
 }
 
 impl AzureEnvironment {
-    /// Reads the process's environment. An empty variable counts as none.
-    pub fn from_env() -> Self {
-        let var = |name: &str| env::var(name).ok().filter(|value| !value.trim().is_empty());
+    /// Reads it from variables that are found in this way. An empty one counts as none.
+    pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let var = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let cli_folder = var("AZURE_CONFIG_DIR")
             .map(PathBuf::from)
             .or_else(|| Some(PathBuf::from(var("HOME")?).join(".azure")));

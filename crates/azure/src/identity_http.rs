@@ -1,7 +1,9 @@
 //! azure_identity's requests, sent through our HTTP transport.
 
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use azlin_http::{HttpRequest, HttpTransport, NoReply};
@@ -10,11 +12,20 @@ use azure_core_1::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core_1::http::{AsyncRawResponse, Body, HttpClient, Request, StatusCode};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use url::{Host, Url};
 
 use crate::answer::begins_as_json;
 
 const IDENTITY_HEADER: &str = "x-identity-header";
+
+/// Where a VM of Azure finds its metadata service, and with it the tokens of its identity.
+const METADATA_SERVICE: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+
+/// How long the way to the metadata service may take. It never leaves the host; elsewhere nobody answers, and a connection
+/// would be tried for long.
+const METADATA_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The endpoint for managed identities, and the header that proves that the request comes from this machine.
 #[derive(Clone)]
@@ -38,6 +49,18 @@ impl fmt::Debug for IdentityHttp {
     }
 }
 
+/// Finds out soon whether anything listens there.
+async fn reach(address: SocketAddr) -> azure_core_1::Result<()> {
+    let why = match timeout(METADATA_PATIENCE, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", METADATA_PATIENCE.as_secs()),
+    };
+    let what =
+        format!("this machine has no metadata service of Azure at {address} ({why}): it is no VM of Azure");
+    Err(Error::with_message(ErrorKind::Connection, what))
+}
+
 #[async_trait]
 impl HttpClient for IdentityHttp {
     async fn execute_request(&self, request: &Request) -> azure_core_1::Result<AsyncRawResponse> {
@@ -46,6 +69,9 @@ impl HttpClient for IdentityHttp {
             let query = url.query().map(str::to_owned);
             url = endpoint.url.clone();
             url.set_query(query.as_deref());
+        }
+        if url.host() == Some(Host::Ipv4(METADATA_SERVICE)) {
+            reach(SocketAddr::from((METADATA_SERVICE, url.port_or_known_default().unwrap_or(80)))).await?;
         }
         let method = Method::from_bytes(request.method().as_ref().as_bytes())
             .map_err(|error| Error::new(ErrorKind::DataConversion, error))?;
@@ -95,4 +121,19 @@ fn header_value(value: &str) -> azure_core_1::Result<reqwest::header::HeaderValu
     value
         .parse()
         .map_err(|error: reqwest::header::InvalidHeaderValue| Error::new(ErrorKind::DataConversion, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_machine_without_metadata_service_is_seen_at_once() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it has one");
+        assert!(reach(address).await.is_ok());
+        drop(listener);
+        let error = reach(address).await.expect_err("nothing listens").to_string();
+        assert!(error.contains("it is no VM of Azure"), "{error}");
+    }
 }

@@ -6,6 +6,7 @@
 mod connection;
 mod crowding;
 mod doors;
+mod explain;
 mod guard;
 mod health;
 mod host;
@@ -26,6 +27,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
+use crate::questions::Desk;
 use connection::attend;
 pub(crate) use crowding::watch_doors;
 pub(crate) use doors::Doors;
@@ -48,13 +50,24 @@ pub struct Listener {
 
 impl Listener {
     /// Answers operators who ask under an address or one of these names: page, health and metrics.
-    pub(crate) fn for_operators(page: StatusPage, health: Health, hosts: Vec<String>, doors: Doors) -> Self {
+    /// With a desk it explains, too.
+    pub(crate) fn for_operators(
+        page: StatusPage,
+        health: Health,
+        hosts: Vec<String>,
+        doors: Doors,
+        desk: Option<Desk>,
+    ) -> Self {
         let health = Arc::new(health);
         let (ready, counted) = (Arc::clone(&health), Arc::clone(&health));
         let router = Router::new()
             .route("/healthz", get(move || std::future::ready(health.answer())))
             .route("/readyz", get(move || std::future::ready(ready.is_ready())))
             .route("/metrics", get(move || std::future::ready(counted.metrics())));
+        let router = match desk {
+            Some(desk) => explain::route(router, desk),
+            None => router,
+        };
         let router = guard::guarded(page.route(router).fallback(async || nothing()), hosts);
         Listener { operators: Some(router), github: None, doors }
     }

@@ -34,6 +34,7 @@ mod orphan_collector;
 mod pace;
 mod plan_once;
 pub mod preflight;
+pub mod questions;
 mod queues;
 pub mod rehearsal;
 mod report;

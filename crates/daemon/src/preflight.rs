@@ -23,7 +23,7 @@ use futures::future::{OptionFuture, join_all};
 /// The ports to ask. If an adapter cannot be made, that is a finding, and the error says why.
 pub struct PreflightAdapters<'a, G, A> {
     /// GitHub, as the first credential or the named one sees it.
-    pub github: &'a dyn Fn(Option<&CredentialName>) -> Result<G, SignInError>,
+    pub github: &'a (dyn Fn(Option<&CredentialName>) -> Result<G, SignInError> + Sync),
     /// Azure, and the kind of its credential.
     pub azure: Result<(A, String), String>,
     /// Reads the keys of fleets.
@@ -70,7 +70,7 @@ where
 
 /// What a credential shows of GitHub, or why sign-in fails.
 async fn signed_in<G: GitHub + GitHubPreflight>(
-    github: &dyn Fn(Option<&CredentialName>) -> Result<G, SignInError>,
+    github: &(dyn Fn(Option<&CredentialName>) -> Result<G, SignInError> + Sync),
     name: Option<&CredentialName>,
     config: &DaemonConfig,
     fleets: &[Fleet],

@@ -24,6 +24,7 @@ use crate::liveness::Liveness;
 use crate::observe::Observer;
 use crate::orphan_collector::{LeftBehind, collect_orphans};
 use crate::pace::Pace;
+use crate::questions::Desk;
 use crate::size_facts::follow_sizes;
 use crate::state::StateDir;
 use crate::status_store::StatusStore;
@@ -107,6 +108,7 @@ impl Daemon {
         this_daemon: DaemonStatus,
         patience: Duration,
         hosts: Vec<String>,
+        desk: Option<Desk>,
     ) -> Listener {
         let (status_store, context) = (self.shared.status_store.clone(), self.shared.context.clone());
         let doors = Doors::new(status_store.metrics().clone());
@@ -114,7 +116,7 @@ impl Daemon {
             StatusPage { status_store: status_store.clone(), context: context.clone(), daemon: this_daemon };
         let (fleets, stop, first_looks) = (self.fleets(), self.stop(), self.shared.first_looks.clone());
         let health = Health { status_store, context, fleets, first_looks, patience, stop };
-        Listener::for_operators(page, health, hosts, doors)
+        Listener::for_operators(page, health, hosts, doors, desk)
     }
 
     /// Runs one tick of every fleet, and every operation that began in it.

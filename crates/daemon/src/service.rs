@@ -27,6 +27,7 @@ use crate::config_reloader::ConfigReloader;
 use crate::config_watcher::ConfigWatcher;
 use crate::context::DaemonContext;
 use crate::instance_lock::InstanceLock;
+use crate::questions::{Answerer, QuestionSocket};
 use crate::run::{Daemon, TickFailures};
 use crate::signals::{reload_on_hangup, stop_on_signals};
 use crate::state::StateDir;
@@ -61,6 +62,8 @@ pub struct Adapters<'a> {
     pub connect: &'a dyn Fn(&DaemonConfig) -> Result<DaemonContext, ConnectError>,
     /// Verifies webhook deliveries; `None` without a secret.
     pub webhook: &'a dyn Fn() -> Result<Option<Arc<dyn WebhookReader>>, ConnectError>,
+    /// Answers commands.
+    pub answerer: Answerer,
 }
 
 /// What `run --once` reports.
@@ -116,13 +119,15 @@ pub async fn run(paths: ServicePaths, adapters: Adapters<'_>) -> Result<(), Serv
         Endpoints::prepare(&configuration.daemon, adapters, None, &passed, &paths.config_dir).await?;
     let status_store = StatusStore::default();
     let reloader = ConfigReloader::new(paths.config_dir.clone(), lock, configuration, status_store.clone());
+    let status_file = status_file(paths.runtime_dir.as_deref());
     let service = Service {
         watcher,
         reloader,
         supervisor,
         status_store,
         passed_sockets: passed,
-        status_file: status_file(paths.runtime_dir.as_deref()),
+        questions: status_file.as_ref().and_then(|file| question_socket(file.directory())),
+        status_file,
         state: StateDir::new(paths.state_dir),
         this_daemon: this_daemon(&paths.config_dir, env!("CARGO_PKG_VERSION")),
         config_dir: paths.config_dir,
@@ -155,6 +160,15 @@ fn status_file(runtime_dir: Option<&Path>) -> Option<StatusFile> {
     file
 }
 
+fn question_socket(directory: &Path) -> Option<QuestionSocket> {
+    QuestionSocket::bind(directory)
+        .inspect_err(|error| {
+            let directory = directory.display();
+            warn!(%directory, reason = %error, "commands cannot ask this daemon, since there is no socket in {directory}: {error}; they ask GitHub and Azure themselves");
+        })
+        .ok()
+}
+
 /// What outlives a change of `azlin.toml`.
 struct Service {
     config_dir: PathBuf,
@@ -164,6 +178,7 @@ struct Service {
     status_store: StatusStore,
     passed_sockets: PassedSockets,
     status_file: Option<StatusFile>,
+    questions: Option<QuestionSocket>,
     state: StateDir,
     this_daemon: DaemonStatus,
     stop: CancellationToken,
@@ -174,7 +189,7 @@ impl Service {
     async fn run(mut self, adapters: Adapters<'_>, mut endpoints: Endpoints) -> Result<(), ServiceError> {
         self.report_fleets();
         loop {
-            let mut running = RunningDaemon::start(&self, &endpoints);
+            let mut running = RunningDaemon::start(&self, &endpoints, adapters.answerer);
             let next = self.next(&mut running, adapters, &endpoints).await?;
             self.end(running, next.is_some()).await?;
             let Some((configuration, prepared)) = next else { break };
@@ -184,6 +199,9 @@ impl Service {
         }
         if let Some(file) = self.status_file {
             file.remove();
+        }
+        if let Some(socket) = self.questions {
+            socket.remove();
         }
         info!("stopped; runners are left as they are");
         Ok(())

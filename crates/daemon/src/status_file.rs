@@ -64,14 +64,18 @@ impl StatusFile {
         }
     }
 
+    /// The directory that it is in.
+    pub(crate) fn directory(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     /// Removes the file.
     pub(crate) fn remove(&self) {
         let _ = std::fs::remove_file(&self.path);
     }
 
     fn write(&self, status: &Status) -> std::io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".status.").tempfile_in(directory)?;
+        let mut file = tempfile::Builder::new().prefix(".status.").tempfile_in(self.directory())?;
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
         file.write_all(&serde_json::to_vec(status)?)?;
         file.persist(&self.path).map_err(|error| error.error)?;

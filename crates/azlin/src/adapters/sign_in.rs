@@ -99,7 +99,7 @@ mod tests {
 
     fn environment(folder: &Path) -> ProcessEnvironment {
         ProcessEnvironment {
-            variable: |name| Some(SecretString::from(format!("ghp_{name}"))),
+            variable: Box::new(|name| Some(SecretString::from(format!("ghp_{name}")))),
             azure: azlin_azure::AzureEnvironment::default(),
             credentials: Some(folder.to_owned()),
         }

@@ -16,34 +16,73 @@ use azlin_fleet::model::{CredentialName, PoolName};
 use azlin_fleet::report::{FleetErrorKind, FleetStatus};
 use jiff::Timestamp;
 
+use super::questions;
+use super::said::Said;
 use crate::adapters::{self, ProcessEnvironment};
-use crate::args::{CheckArgs, DirectoryArgs, OutputFormat};
+use crate::args::{CheckArgs, DirectoryArgs, OutputFormat, ViewArgs};
 use crate::config::{ReadableFiles, read_what_is_readable};
 use crate::exit_status::ExitStatus;
-use crate::output::{print, say_error};
+use crate::output::print;
 use crate::terminal::Terminal;
 use crate::words::no_such_pool;
 
 pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
-    let view = &args.view;
-    let mut files = read_what_is_readable(&view.directories);
-    if let Some(pool) = &view.pool {
-        let is_known = files.knows(pool);
-        if !is_known {
-            say_error(&no_such_pool(pool, files.pools()));
-            return Ok(ExitStatus::NothingMatched);
-        }
-        files.keep(pool);
+    let directories = &args.view.directories;
+    if !args.rehearses {
+        return match questions::asked(directories).await? {
+            Some(status) => Ok(status),
+            None => answer(&args.view, Terminal::stdout()).await?.print(),
+        };
     }
-    if args.rehearses
-        && let Some(why) = rehearsal::refusal(&args, &files)
-    {
-        say_error(&why);
-        return Ok(ExitStatus::Usage);
+    let mut files = read_what_is_readable(directories);
+    if let Some(why) = not_known(args.view.pool.as_ref(), &mut files) {
+        return why.print();
+    }
+    if let Some(why) = rehearsal::refusal(&args, &files) {
+        return Said::error(why, ExitStatus::Usage).print();
+    }
+    let environment = ProcessEnvironment::of_this_process(&directories.config_dir)?;
+    let (is_good, said) = checked(&args.view, &mut files, &environment, Terminal::stdout()).await;
+    print(&said)?;
+    match (&files.daemon, files.fleets.as_slice()) {
+        (Some(config), [fleet]) => {
+            print("\n")?;
+            rehearsal::run(&args, config, fleet, &environment).await
+        }
+        _ => Ok(if is_good { ExitStatus::Done } else { ExitStatus::Failed }),
+    }
+}
+
+/// The check, by the files and the environment of this process.
+pub async fn answer(view: &ViewArgs, terminal: Terminal) -> Result<Said> {
+    let mut files = read_what_is_readable(&view.directories);
+    if let Some(why) = not_known(view.pool.as_ref(), &mut files) {
+        return Ok(why);
     }
     let environment = ProcessEnvironment::of_this_process(&view.directories.config_dir)?;
+    let (is_good, output) = checked(view, &mut files, &environment, terminal).await;
+    Ok(Said { output, ..Said::nothing(if is_good { ExitStatus::Done } else { ExitStatus::Failed }) })
+}
+
+/// Leaves out the other pools; what is said if there is no such pool.
+fn not_known(pool: Option<&PoolName>, files: &mut ReadableFiles) -> Option<Said> {
+    let pool = pool?;
+    if !files.knows(pool) {
+        return Some(Said::error(no_such_pool(pool, files.pools()), ExitStatus::NothingMatched));
+    }
+    files.keep(pool);
+    None
+}
+
+/// Whether no problem was found, and the findings.
+async fn checked(
+    view: &ViewArgs,
+    files: &mut ReadableFiles,
+    environment: &ProcessEnvironment,
+    terminal: Terminal,
+) -> (bool, String) {
     let mut facts = match &files.daemon {
-        Some(config) => gather(config, &files, &environment).await,
+        Some(config) => gather(config, files, environment).await,
         None => Facts {
             bad_files: Vec::new(),
             github: None,
@@ -57,21 +96,13 @@ pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
     };
     facts.bad_files = std::mem::take(&mut files.bad);
     facts.errors = errors_of_daemon(&view.directories);
-    facts.exposed = exposed(&view.directories.config_dir, &files);
+    facts.exposed = exposed(&view.directories.config_dir, files);
     let findings = check(&files.fleets, &facts, Timestamp::now());
     let text = match view.output {
-        OutputFormat::Table => render::table(&findings, Terminal::stdout()),
+        OutputFormat::Table => render::table(&findings, terminal),
         OutputFormat::Json => format!("{:#}\n", render::json(&findings)),
     };
-    print(&text)?;
-    let is_good = findings.iter().all(|finding| finding.state != State::Problem);
-    if args.rehearses
-        && let (Some(config), [fleet]) = (&files.daemon, files.fleets.as_slice())
-    {
-        print("\n")?;
-        return rehearsal::run(&args, config, fleet, &environment).await;
-    }
-    Ok(if is_good { ExitStatus::Done } else { ExitStatus::Failed })
+    (findings.iter().all(|finding| finding.state != State::Problem), text)
 }
 
 /// What keeps fleets from their work at present, where a daemon runs that knows it. What the check itself looks at is left

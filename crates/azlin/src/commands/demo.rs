@@ -75,13 +75,13 @@ async fn page(address: SocketAddr, daemon: &Daemon) -> Result<(TcpListener, List
         config_dir: "a simulated GitHub and Azure".to_owned(),
         ..this_daemon(Path::new("."), env!("CARGO_PKG_VERSION"))
     };
-    Ok((socket, daemon.operators_listener(this_daemon, Duration::from_secs(60), Vec::new())))
+    Ok((socket, daemon.operators_listener(this_daemon, Duration::from_secs(60), Vec::new(), None)))
 }
 
 /// What the environment would hold on a machine with a managed identity.
 fn environment(served: &Served) -> ProcessEnvironment {
     ProcessEnvironment {
-        variable: |name| (name == "GITHUB_TOKEN").then(|| SecretString::from(TOKEN)),
+        variable: Box::new(|name| (name == "GITHUB_TOKEN").then(|| SecretString::from(TOKEN))),
         credentials: None,
         azure: azlin_azure::AzureEnvironment {
             identity_endpoint: Some(served.identity_endpoint()),

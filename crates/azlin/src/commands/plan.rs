@@ -3,46 +3,60 @@
 mod render;
 
 use anyhow::Result;
-use azlin_daemon::{StateDir, plan_once};
+use azlin_daemon::config_dir::Configuration;
+use azlin_daemon::{DaemonContext, StateDir, plan_once};
+use azlin_fleet::config::DaemonConfig;
 
+use super::questions;
+use super::said::Said;
 use crate::adapters::{ProcessEnvironment, connect};
 use crate::args::{OutputFormat, ViewArgs};
 use crate::config;
 use crate::exit_status::ExitStatus;
-use crate::output::{print, say_error, say_problem};
 use crate::terminal::Terminal;
 use crate::words::no_such_pool;
 
 pub async fn run(args: ViewArgs) -> Result<ExitStatus> {
-    let ViewArgs { directories, pool, output } = args;
-    let mut configuration = config::read(&directories)?;
+    if let Some(status) = questions::asked(&args.directories).await? {
+        return Ok(status);
+    }
+    let (configuration, config_dir) = (config::read(&args.directories)?, args.directories.config_dir.clone());
+    let (state, _) = config::memory(&args.directories);
+    let connect = |config: &DaemonConfig| connect(config, &ProcessEnvironment::of_this_process(&config_dir)?);
+    answer(args, configuration, connect, &state, Terminal::stdout()).await?.print()
+}
+
+/// The plan, by this configuration, these services and this memory.
+pub async fn answer(
+    args: ViewArgs,
+    mut configuration: Configuration,
+    connect: impl FnOnce(&DaemonConfig) -> Result<DaemonContext>,
+    state: &StateDir,
+    terminal: Terminal,
+) -> Result<Said> {
+    let ViewArgs { directories: _, pool, output } = args;
     if let Some(pool) = &pool {
         config::keep_problems_of(&mut configuration.problems, pool);
         let scope =
             configuration.fleets.iter().find(|fleet| fleet.name == *pool).map(|fleet| fleet.scope.clone());
         if scope.is_none() && configuration.problems.is_empty() {
             let names = configuration.fleets.iter().map(|fleet| fleet.name.as_str());
-            say_error(&no_such_pool(pool, names));
-            return Ok(ExitStatus::NothingMatched);
+            return Ok(Said::error(no_such_pool(pool, names), ExitStatus::NothingMatched));
         }
         // Fleets of one scope share its jobs.
         configuration.fleets.retain(|fleet| Some(&fleet.scope) == scope.as_ref());
     }
-    configuration.problems.iter().for_each(say_problem);
-    let environment = ProcessEnvironment::of_this_process(&directories.config_dir)?;
-    let context = connect(&configuration.daemon, &environment)?;
-    let state = StateDir::new(directories.state_dir);
-    let mut planned =
-        plan_once(&configuration.fleets, context, &state, configuration.daemon.poll_queue).await;
+    let context = connect(&configuration.daemon)?;
+    let mut planned = plan_once(&configuration.fleets, context, state, configuration.daemon.poll_queue).await;
     if let Some(pool) = &pool {
         planned.retain(|planned| planned.fleet.name == *pool);
     }
-    let text = match output {
-        OutputFormat::Table => render::table(&planned, Terminal::stdout()),
+    let output = match output {
+        OutputFormat::Table => render::table(&planned, terminal),
         OutputFormat::Json => format!("{:#}\n", render::json(&planned)),
     };
-    print(&text)?;
     let is_good =
         configuration.problems.is_empty() && planned.iter().all(|planned| planned.trouble.is_none());
-    Ok(if is_good { ExitStatus::Done } else { ExitStatus::Failed })
+    let status = if is_good { ExitStatus::Done } else { ExitStatus::Failed };
+    Ok(Said { output, ..Said::nothing(status) }.after(configuration.problems))
 }

@@ -8,6 +8,7 @@ use azlin_daemon::service::{self, Adapters, ServiceError};
 use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::ports::WebhookReader;
 
+use super::questions;
 use crate::adapters::{ProcessEnvironment, connect, webhook};
 use crate::args::RunArgs;
 use crate::exit_status::ExitStatus;
@@ -29,7 +30,7 @@ pub async fn run(args: RunArgs) -> Result<ExitStatus> {
         return Ok(if is_good { ExitStatus::Done } else { ExitStatus::Failed });
     }
     let webhook = || Ok(webhook(&environment)?.map(|webhook| Arc::new(webhook) as Arc<dyn WebhookReader>));
-    let adapters = Adapters { connect: &connect, webhook: &webhook };
+    let adapters = Adapters { connect: &connect, webhook: &webhook, answerer: questions::answer };
     service::run(args.directories.into(), adapters).await.map_err(plain)?;
     Ok(ExitStatus::Done)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use azlin_daemon::{Presence, StateDir, config_dir, direct_status, other_version, read_status, runtime_dirs};
+use azlin_daemon::{Presence, config_dir, direct_status, other_version, read_status, runtime_dirs};
 use azlin_fleet::model::PoolName;
 use azlin_fleet::model::elapsed;
 use azlin_fleet::report::{FleetStatus, Status};
@@ -141,5 +141,5 @@ async fn directly(directories: &DirectoryArgs, last: Option<&Status>) -> Result<
     }
     let environment = ProcessEnvironment::of_this_process(&directories.config_dir)?;
     let context = connect(&configuration.daemon, &environment)?;
-    Ok(direct_status(&configuration, &context, &StateDir::new(directories.state_dir.clone())).await)
+    Ok(direct_status(&configuration, &context, &config::memory(directories).0).await)
 }

@@ -1,5 +1,6 @@
 //! A running daemon, with its background tasks.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -9,6 +10,7 @@ use tracing::warn;
 use super::{Endpoints, Service, ServiceError};
 use crate::fleet_set::Fleets;
 use crate::http::{WebhookHandler, watch_doors};
+use crate::questions::{Answerer, Desk, QuestionSocket};
 use crate::run::Daemon;
 
 /// How long after the third missed poll a fleet counts as stuck.
@@ -29,7 +31,7 @@ pub(super) struct RunningDaemon {
 
 impl RunningDaemon {
     /// Starts a daemon with the configuration that is in force.
-    pub(super) fn start(service: &Service, endpoints: &Endpoints) -> Self {
+    pub(super) fn start(service: &Service, endpoints: &Endpoints, answerer: Answerer) -> Self {
         let (config, stop) = (service.reloader.daemon(), service.stop.child_token());
         let (context, store) = (&endpoints.context, &service.status_store);
         let daemon = Daemon::new(
@@ -51,12 +53,24 @@ impl RunningDaemon {
             daemon.first_looks(),
             daemon.liveness(),
         ));
-        let operators =
-            daemon.operators_listener(own.clone(), config.poll_queue * 3 + GRACE, config.hosts.clone());
+        let runtime_dir =
+            service.questions.as_ref().map_or(Path::new("/run/azlin"), QuestionSocket::directory);
+        let desk = Desk {
+            config_dir: service.config_dir.clone(),
+            runtime_dir: runtime_dir.to_owned(),
+            config: config.clone(),
+            fleets: fleets.clone(),
+            context: context.clone(),
+            state: service.state.clone(),
+            answerer,
+        };
+        let (patience, hosts) = (config.poll_queue * 3 + GRACE, config.hosts.clone());
+        let operators = daemon.operators_listener(own.clone(), patience, hosts, Some(desk.clone()));
         let github = WebhookHandler::new(endpoints.webhook.clone(), daemon.trigger_router(), store);
         let mut servers =
             endpoints.listeners.serve(&operators, github, &service.passed_sockets, store, context);
         servers.push(tokio::spawn(watch_doors(operators.doors(), store.clone(), context.clone())));
+        servers.extend(service.questions.clone().map(|socket| tokio::spawn(socket.serve(desk))));
         let task = tokio::spawn(daemon.run());
         RunningDaemon { task, fleets, stop, servers, supervisor, status_file }
     }
