@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use azlin_azure::AzureClient;
+use azlin_azure::{AzureClient, AzureSettings};
 use azlin_daemon::bounded_file::read_text;
 use azlin_daemon::{DaemonContext, GitHubs};
 use azlin_fleet::config::DaemonConfig;
@@ -19,6 +20,9 @@ mod environment_file;
 mod sign_in;
 
 use environment_file::EnvironmentFile;
+
+/// A list of ten thousand VMs has two hundred pages.
+const POWER_PATIENCE: Duration = Duration::from_secs(2 * 60);
 
 /// The credential with the secret of an application at Entra ID; it goes before `AZURE_CLIENT_SECRET`.
 const AZURE_CLIENT_SECRET: &str = "azure-client-secret";
@@ -83,10 +87,27 @@ fn credential(folder: Option<&Path>, name: &str) -> Result<Option<SecretString>>
     Ok((!text.is_empty()).then(|| SecretString::from(text.to_owned())))
 }
 
-/// Connects the daemon to the real services, or to what answers at the configured addresses.
-pub fn connect(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<DaemonContext> {
+/// How long a process waits for the power states of a subscription that has many VMs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// It looks again and again, and so need not wait.
+    Lasting,
+    /// It looks once.
+    Once,
+}
+
+/// Connects to the real services, or to what answers at the configured addresses.
+pub fn connect(
+    config: &DaemonConfig,
+    environment: &ProcessEnvironment,
+    lifetime: Lifetime,
+) -> Result<DaemonContext> {
     let github = githubs(config, environment)?;
-    let azure = Arc::new(azure(config, environment)?);
+    let mut settings = azure_settings(config, environment)?;
+    if lifetime == Lifetime::Once {
+        settings.power_patience = POWER_PATIENCE;
+    }
+    let azure = Arc::new(AzureClient::new(settings)?);
     let credential = azure.credential();
     tracing::debug!(%credential, "signs in at Azure by {credential}");
     Ok(DaemonContext {
@@ -156,11 +177,15 @@ pub fn github(
 
 /// Azure, with the credential of the environment.
 pub fn azure(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<AzureClient> {
-    Ok(AzureClient::new(azlin_azure::AzureSettings {
+    Ok(AzureClient::new(azure_settings(config, environment)?)?)
+}
+
+fn azure_settings(config: &DaemonConfig, environment: &ProcessEnvironment) -> Result<AzureSettings> {
+    Ok(AzureSettings {
         request_timeout: config.request_timeout,
         certificates: certificates(config)?,
-        ..azlin_azure::AzureSettings::new(config.resource_manager_url.clone(), environment.azure.clone())
-    })?)
+        ..AzureSettings::new(config.resource_manager_url.clone(), environment.azure.clone())
+    })
 }
 
 /// Certificates that TLS trusts beside the system's own.

@@ -51,18 +51,21 @@ pub struct AzureSettings {
     pub request_timeout: Duration,
     /// The first pause before a request is tried again; it doubles, with jitter.
     pub retry_pause: Duration,
+    /// How long a call waits for the power states of a subscription, which are then read on in the background.
+    pub power_patience: Duration,
     /// Certificates that are trusted beside the system's, as PEM.
     pub certificates: Option<String>,
 }
 
 impl AzureSettings {
-    /// The settings of SPEC §7: 30 s for a request.
+    /// The settings of SPEC §7: 30 s for a request. A process that lasts waits two seconds for power states.
     pub fn new(resource_manager_url: Url, environment: AzureEnvironment) -> Self {
         AzureSettings {
             resource_manager_url,
             environment,
             request_timeout: Duration::from_secs(30),
             retry_pause: Duration::from_millis(250),
+            power_patience: Duration::from_secs(2),
             certificates: None,
         }
     }
@@ -92,6 +95,7 @@ impl AzureClient {
             environment,
             request_timeout,
             retry_pause,
+            power_patience,
             certificates,
         } = settings;
         url_rule::check_resource_manager(&root).map_err(|why| {
@@ -120,7 +124,7 @@ impl AzureClient {
             awaited: Arc::default(),
             vm_lists: GroupLists::new(MOST_GROUPS),
             part_lists: PartLists::new(),
-            powers: PowerReaders::default(),
+            powers: PowerReaders::new(power_patience),
             untagged: Arc::default(),
         })
     }

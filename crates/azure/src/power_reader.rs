@@ -14,14 +14,15 @@ use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-/// How long a call waits for a read.
-const POWER_PATIENCE: Duration = Duration::from_secs(2);
-
 type PowersRead = Arc<Result<PowerStates, CallError>>;
 
 /// The reads of all subscriptions.
-#[derive(Clone, Default)]
-pub(crate) struct PowerReaders(Arc<Mutex<HashMap<String, PowerReader>>>);
+#[derive(Clone)]
+pub(crate) struct PowerReaders {
+    /// How long a call waits for a read.
+    patience: Duration,
+    all: Arc<Mutex<HashMap<String, PowerReader>>>,
+}
 
 #[derive(Default)]
 struct PowerReader {
@@ -30,6 +31,10 @@ struct PowerReader {
 }
 
 impl PowerReaders {
+    pub(crate) fn new(patience: Duration) -> Self {
+        PowerReaders { patience, all: Arc::default() }
+    }
+
     /// The power states of a subscription: those that `read` finds, or the last ones if it takes too long. Empty, which
     /// means unknown, if there are none yet. A read that is under way is waited for, and `read` is dropped.
     pub(crate) async fn states(
@@ -38,9 +43,9 @@ impl PowerReaders {
         read: impl Future<Output = Result<PowerStates, CallError>> + Send + 'static,
     ) -> Result<PowerStates, CallError> {
         let under_way = self.join(subscription_id, read);
-        let found = match timeout(POWER_PATIENCE, under_way).await {
+        let found = match timeout(self.patience, under_way).await {
             Ok(found) => Some(found),
-            Err(_) => self.0.lock().get(subscription_id).and_then(|reader| reader.last.clone()),
+            Err(_) => self.all.lock().get(subscription_id).and_then(|reader| reader.last.clone()),
         };
         found.map_or_else(|| Ok(PowerStates::default()), |found| (*found).clone())
     }
@@ -50,12 +55,12 @@ impl PowerReaders {
         subscription_id: &str,
         read: impl Future<Output = Result<PowerStates, CallError>> + Send + 'static,
     ) -> Shared<BoxFuture<'static, PowersRead>> {
-        let mut readers = self.0.lock();
+        let mut readers = self.all.lock();
         let reader = readers.entry(subscription_id.to_owned()).or_default();
         if let Some(under_way) = &reader.under_way {
             return under_way.clone();
         }
-        let (all, subscription_id) = (Arc::clone(&self.0), subscription_id.to_owned());
+        let (all, subscription_id) = (Arc::clone(&self.all), subscription_id.to_owned());
         let under_way = async move {
             let found = Arc::new(read.await);
             let last = Some(Arc::clone(&found));
@@ -76,6 +81,8 @@ mod tests {
     use azlin_fleet::model::{CallErrorKind, PowerState};
     use tokio::time::{Instant, sleep};
 
+    const TWO_SECONDS: Duration = Duration::from_secs(2);
+
     fn found(state: PowerState) -> Result<PowerStates, CallError> {
         let mut states = PowerStates::default();
         states.insert("rg", "vm", state);
@@ -89,7 +96,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_waits_two_seconds_and_takes_what_was_known() {
-        let (readers, began) = (PowerReaders::default(), Instant::now());
+        let (readers, began) = (PowerReaders::new(TWO_SECONDS), Instant::now());
         let at = || began.elapsed().as_secs();
         assert_eq!(readers.states("s", after(1, PowerState::Starting)).await, found(PowerState::Starting));
         assert_eq!(
@@ -105,7 +112,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_read_that_fails_late_is_told_by_the_next_call() {
-        let readers = PowerReaders::default();
+        let readers = PowerReaders::new(TWO_SECONDS);
         let fails = async {
             sleep(Duration::from_secs(5)).await;
             Err(CallError::new(CallErrorKind::NotPermitted, "no"))

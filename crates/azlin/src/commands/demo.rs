@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{ProcessEnvironment, connect};
+use crate::adapters::{Lifetime, ProcessEnvironment, connect};
 use crate::args::{DemoArgs, OutputFormat};
 use crate::exit_status::ExitStatus;
 use crate::output::say_note;
@@ -50,7 +50,7 @@ pub async fn run(args: DemoArgs) -> Result<ExitStatus> {
     config::write(directory.path(), served.github, served.azure)?;
 
     let configuration = config_dir::read(directory.path())?;
-    let context = connect(&configuration.daemon, &environment(&served))?;
+    let context = connect(&configuration.daemon, &environment(&served), Lifetime::Lasting)?;
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let state = StateDir::new(Some(directory.path().join("state")));

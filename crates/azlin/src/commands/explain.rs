@@ -10,7 +10,7 @@ use azlin_fleet::config::DaemonConfig;
 
 use super::questions;
 use super::said::Said;
-use crate::adapters::{ProcessEnvironment, connect};
+use crate::adapters::{Lifetime, ProcessEnvironment, connect};
 use crate::args::{ExplainArgs, OutputFormat};
 use crate::config;
 use crate::exit_status::ExitStatus;
@@ -23,7 +23,8 @@ pub async fn run(args: ExplainArgs) -> Result<ExitStatus> {
     }
     let (configuration, config_dir) = (config::read(&args.directories)?, args.directories.config_dir.clone());
     let (state, is_remembered) = config::memory(&args.directories);
-    let connect = |config: &DaemonConfig| connect(config, &ProcessEnvironment::of_this_process(&config_dir)?);
+    let environment = || ProcessEnvironment::of_this_process(&config_dir);
+    let connect = |config: &DaemonConfig| connect(config, &environment()?, Lifetime::Once);
     answer(args, configuration, connect, &state, is_remembered, Terminal::stdout()).await?.print()
 }
 

@@ -9,7 +9,7 @@ use azlin_fleet::config::DaemonConfig;
 
 use super::questions;
 use super::said::Said;
-use crate::adapters::{ProcessEnvironment, connect};
+use crate::adapters::{Lifetime, ProcessEnvironment, connect};
 use crate::args::{OutputFormat, ViewArgs};
 use crate::config;
 use crate::exit_status::ExitStatus;
@@ -22,7 +22,8 @@ pub async fn run(args: ViewArgs) -> Result<ExitStatus> {
     }
     let (configuration, config_dir) = (config::read(&args.directories)?, args.directories.config_dir.clone());
     let (state, _) = config::memory(&args.directories);
-    let connect = |config: &DaemonConfig| connect(config, &ProcessEnvironment::of_this_process(&config_dir)?);
+    let environment = || ProcessEnvironment::of_this_process(&config_dir);
+    let connect = |config: &DaemonConfig| connect(config, &environment()?, Lifetime::Once);
     answer(args, configuration, connect, &state, Terminal::stdout()).await?.print()
 }
 

@@ -9,7 +9,7 @@ use azlin_fleet::config::DaemonConfig;
 use azlin_fleet::ports::WebhookReader;
 
 use super::questions;
-use crate::adapters::{ProcessEnvironment, connect, webhook};
+use crate::adapters::{Lifetime, ProcessEnvironment, connect, webhook};
 use crate::args::RunArgs;
 use crate::exit_status::ExitStatus;
 use crate::output::{say_error, say_problem};
@@ -17,7 +17,8 @@ use crate::output::{say_error, say_problem};
 pub async fn run(args: RunArgs) -> Result<ExitStatus> {
     forbid_dumps();
     let environment = ProcessEnvironment::of_this_process(&args.directories.config_dir)?;
-    let connect = |config: &DaemonConfig| Ok(connect(config, &environment)?);
+    let lifetime = if args.once { Lifetime::Once } else { Lifetime::Lasting };
+    let connect = |config: &DaemonConfig| Ok(connect(config, &environment, lifetime)?);
     if args.once {
         let report = service::run_once(args.directories.into(), connect, say_problem).await;
         let report = report.map_err(plain)?;

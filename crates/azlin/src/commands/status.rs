@@ -14,7 +14,7 @@ use azlin_fleet::model::elapsed;
 use azlin_fleet::report::{FleetStatus, Status};
 use jiff::Timestamp;
 
-use crate::adapters::{ProcessEnvironment, connect};
+use crate::adapters::{Lifetime, ProcessEnvironment, connect};
 use crate::args::{DirectoryArgs, OutputFormat, StatusArgs, ViewArgs};
 use crate::config;
 use crate::exit_status::ExitStatus;
@@ -140,6 +140,6 @@ async fn directly(directories: &DirectoryArgs, last: Option<&Status>) -> Result<
         return Ok(last.clone());
     }
     let environment = ProcessEnvironment::of_this_process(&directories.config_dir)?;
-    let context = connect(&configuration.daemon, &environment)?;
+    let context = connect(&configuration.daemon, &environment, Lifetime::Once)?;
     Ok(direct_status(&configuration, &context, &config::memory(directories).0).await)
 }

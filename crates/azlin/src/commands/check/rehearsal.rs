@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::adapters::{self, ProcessEnvironment};
+use crate::adapters::{self, Lifetime, ProcessEnvironment};
 use crate::args::{CheckArgs, OutputFormat};
 use crate::config::ReadableFiles;
 use crate::exit_status::ExitStatus;
@@ -66,7 +66,7 @@ pub async fn run(
     let report =
         args.report.as_deref().map(|path| Ok::<_, anyhow::Error>((path, created(path)?))).transpose()?;
     let azure = adapters::azure(config, environment)?;
-    let mut context = adapters::connect(config, environment)?;
+    let mut context = adapters::connect(config, environment, Lifetime::Lasting)?;
     context.azure = Arc::new(azure.clone());
     let left = Leftovers::none(plan.runner.clone(), fleet.vm.group.clone(), fleet.scope.clone());
     let (left, stop) = (Arc::new(Mutex::new(left)), CancellationToken::new());
