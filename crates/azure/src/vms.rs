@@ -1,8 +1,8 @@
 //! What Azure's VMs are to a fleet.
 
 use azlin_fleet::model::{
-    FailedVm, ForeignText, PowerState, PowerStates, ProvisioningState, ResourceGroup, RunnerName, UntaggedVm,
-    Vm, VmTags,
+    FailedVm, ForeignText, PowerState, PowerStates, ProvisioningState, ResourceGroup, RunnerName, TagsLeft,
+    UntaggedVm, Vm, VmTags,
 };
 
 use crate::error;
@@ -30,8 +30,13 @@ fn power_of(vm: &VmJson) -> Option<PowerState> {
 
 /// A VM as the fleet needs it; `None` when it does not have our mark.
 pub(crate) fn ours(vm: &VmJson, group: &ResourceGroup) -> Option<Vm> {
-    Some(Vm {
-        tags: VmTags::of(&vm.name, &vm.tags)?,
+    Some(listed(vm, group, VmTags::of(&vm.name, &vm.tags)?))
+}
+
+/// A VM as a list shows it: neither with its power state, nor why it failed.
+fn listed<T>(vm: &VmJson, group: &ResourceGroup, tags: T) -> Vm<T> {
+    Vm {
+        tags,
         name: vm.name.clone(),
         group: group.clone(),
         size: vm.size.clone(),
@@ -41,7 +46,7 @@ pub(crate) fn ours(vm: &VmJson, group: &ResourceGroup) -> Option<Vm> {
         failure: None,
         provisioning: provisioning(&vm.provisioning_state),
         power: PowerState::Unknown,
-    })
+    }
 }
 
 /// A VM that may be ours by its name and has lost our tags.
@@ -49,18 +54,8 @@ pub(crate) fn untagged(vm: &VmJson, group: &ResourceGroup) -> Option<UntaggedVm>
     if !RunnerName::has_form(&vm.name) || VmTags::of(&vm.name, &vm.tags).is_some() {
         return None;
     }
-    Some(UntaggedVm {
-        name: vm.name.clone(),
-        group: group.clone(),
-        size: vm.size.clone(),
-        location: location(vm),
-        zone: vm.zone.clone(),
-        spot: vm.is_spot,
-        provisioning: provisioning(&vm.provisioning_state),
-        power: PowerState::Unknown,
-        lost: VmTags::lost(&vm.tags),
-        host_key: VmTags::host_key_in(&vm.tags),
-    })
+    let left = TagsLeft { lost: VmTags::lost(&vm.tags), host_key: VmTags::host_key_in(&vm.tags) };
+    Some(listed(vm, group, left))
 }
 
 fn location(vm: &VmJson) -> ForeignText {

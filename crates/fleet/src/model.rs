@@ -70,6 +70,6 @@ pub use step::{Configure, DrainAnswer, RUNNER_PATH, Step, quoted};
 pub use text::{counted, first_few};
 pub use time::{age, ago, believable, elapsed, in_words, rounded, short};
 pub use took::Took;
-pub use untagged_vm::UntaggedVm;
+pub use untagged_vm::{TagsLeft, UntaggedVm};
 pub use usage_kind::{ByUse, Use};
 pub use vm::{Image, PowerStates, ResourceGroup, Spot, Vm, VmSpec, VmTags};

@@ -127,10 +127,10 @@ impl VmLists {
             None => drop(reported.remove(&(fleet.name.clone(), group.clone()))),
             Some((vm, _)) if reported.insert((fleet.name.clone(), group.clone())) => {
                 let (name, fleet) = (&vm.name, &fleet.name);
-                let what = if vm.lost.is_empty() {
+                let what = if vm.tags.lost.is_empty() {
                     "there, and azlin's tags have other values".to_owned()
                 } else {
-                    format!("without {}", vm.lost.join(", "))
+                    format!("without {}", vm.tags.lost.join(", "))
                 };
                 warn!(
                     %fleet, vm = %name,

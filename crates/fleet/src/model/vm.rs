@@ -26,9 +26,9 @@ impl fmt::Display for ResourceGroup {
     }
 }
 
-/// A VM with our tags.
+/// A VM with our tags, or with what is left of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vm {
+pub struct Vm<T = VmTags> {
     /// The name as Azure spells it.
     pub name: ForeignText,
     /// The resource group that holds the VM.
@@ -48,7 +48,15 @@ pub struct Vm {
     /// The power state.
     pub power: PowerState,
     /// Our tags.
-    pub tags: VmTags,
+    pub tags: T,
+}
+
+impl<T> Vm<T> {
+    /// The same VM, with tags made of those that it has.
+    pub fn with_tags<U>(self, tags: impl FnOnce(T) -> U) -> Vm<U> {
+        let Vm { name, group, size, location, zone, spot, provisioning, failure, power, tags: own } = self;
+        Vm { name, group, size, location, zone, spot, provisioning, failure, power, tags: tags(own) }
+    }
 }
 
 impl Vm {

@@ -17,48 +17,27 @@ pub fn by_name(fleet: &Fleet, vm: &UntaggedVm) -> Option<Vm> {
         config_hash: fleet.config_hash().into(),
         runner_id: None,
         replaces: None,
-        host_key: vm.host_key.clone(),
+        host_key: vm.tags.host_key.clone(),
         runner_name,
     };
-    let provisioning = match vm.provisioning {
-        ProvisioningState::Failed => ProvisioningState::of_failed(None),
-        state => state,
-    };
-    Some(Vm {
-        name: vm.name.clone(),
-        group: vm.group.clone(),
-        size: vm.size.clone(),
-        location: vm.location.clone(),
-        zone: vm.zone.clone(),
-        spot: vm.spot,
-        provisioning,
-        failure: None,
-        power: vm.power,
-        tags,
-    })
+    let mut vm = vm.clone().with_tags(|_| tags);
+    if vm.provisioning == ProvisioningState::Failed {
+        vm.provisioning = ProvisioningState::of_failed(None);
+    }
+    Some(vm)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture::{Entry, Scene, at};
-    use crate::model::{ForeignText, PowerState};
+    use crate::model::{ForeignText, PowerState, TagsLeft};
 
     /// The scene's last VM without its tags.
     fn untagged(scene: &Scene) -> UntaggedVm {
-        let vm = scene.seen.vms.as_ref().expect("readable").values().last().expect("one").clone();
-        UntaggedVm {
-            name: vm.name.clone(),
-            group: vm.group.clone(),
-            size: vm.size.clone(),
-            location: vm.location.clone(),
-            zone: None,
-            spot: false,
-            provisioning: vm.provisioning,
-            power: vm.power,
-            lost: vec!["azlin-pool"],
-            host_key: vm.tags.host_key.clone(),
-        }
+        let vm = scene.seen.vms.as_ref().expect("readable").values().last().expect("one");
+        let left = |tags: VmTags| TagsLeft { lost: vec!["azlin-pool"], host_key: tags.host_key };
+        (**vm).clone().with_tags(left)
     }
 
     /// The scene, with its last VM as the fleet sees it without tags.

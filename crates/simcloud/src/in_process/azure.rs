@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use azlin_fleet::bootstrap::steps::REGISTERED;
 use azlin_fleet::model::{
     CallError, CallErrorKind, Calls, FailedVm, ForeignText, Orphan, OrphanKind, PowerState, PowerStates,
-    ProvisioningState, Remaining, ResourceGroup, RunnerName, UntaggedVm, Vm, VmSpec, VmTags,
+    ProvisioningState, Remaining, ResourceGroup, RunnerName, TagsLeft, UntaggedVm, Vm, VmSpec, VmTags,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_fleet::seeded_bug;
@@ -70,18 +70,8 @@ fn orphan(part: &SimResource, group: &ResourceGroup) -> Option<Orphan> {
 fn untagged(vm: &SimVm, group: &ResourceGroup) -> Option<UntaggedVm> {
     let tags = tags(&vm.body["tags"]).unwrap_or_default();
     let is_ours = RunnerName::has_form(&vm.name) && VmTags::of(&vm.name, &tags).is_none();
-    is_ours.then(|| UntaggedVm {
-        name: vm.name.clone().into(),
-        group: group.clone(),
-        size: vm.size().into(),
-        location: vm.location().into(),
-        zone: vm.zone().map(ForeignText::from),
-        spot: vm.is_spot(),
-        provisioning: provisioning(vm),
-        power: PowerState::Unknown,
-        lost: VmTags::lost(&tags),
-        host_key: VmTags::host_key_in(&tags),
-    })
+    let left = TagsLeft { lost: VmTags::lost(&tags), host_key: VmTags::host_key_in(&tags) };
+    is_ours.then(|| listed(vm, group, left))
 }
 
 fn provisioning(vm: &SimVm) -> ProvisioningState {
@@ -95,8 +85,12 @@ fn provisioning(vm: &SimVm) -> ProvisioningState {
 }
 
 fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
-    let tags = tags(&vm.body["tags"])?;
-    Some(Vm {
+    Some(listed(vm, group, VmTags::of(&vm.name, &tags(&vm.body["tags"])?)?))
+}
+
+/// A VM as a list shows it.
+fn listed<T>(vm: &SimVm, group: &ResourceGroup, tags: T) -> Vm<T> {
+    Vm {
         name: vm.name.clone().into(),
         group: group.clone(),
         size: vm.size().into(),
@@ -106,8 +100,8 @@ fn vm(vm: &SimVm, group: &ResourceGroup) -> Option<Vm> {
         failure: None,
         provisioning: provisioning(vm),
         power: PowerState::Unknown,
-        tags: VmTags::of(&vm.name, &tags)?,
-    })
+        tags,
+    }
 }
 
 fn power(vm: &SimVm) -> PowerState {
