@@ -54,6 +54,22 @@ fn every_alert_is_tried() {
     }
 }
 
+/// The alert of each outage fires with its kind. That of removals is another alert.
+#[test]
+fn every_kind_of_error_is_tried() {
+    let cases = include_str!("../../monitoring/azlin.rules.test.yml");
+    for kind in azlin_fleet::report::FleetErrorKind::ALL {
+        let fires = match kind {
+            azlin_fleet::report::FleetErrorKind::Removing => "alertname: AzlinRemovalsFail".to_owned(),
+            _ => format!(
+                "exp_labels: {{ severity: warning, fleet: ci, kind: {}, instance: a }}",
+                kind.as_str()
+            ),
+        };
+        assert!(cases.contains(&fires), "{fires}");
+    }
+}
+
 #[test]
 fn nothing_of_the_dashboard_covers_anything_else() {
     let dashboard = dashboard();
