@@ -66,7 +66,7 @@ pub use runner::{
 pub use runner_group::{GroupLimit, GroupRefusal, GroupRepositories, RunnerGroup};
 pub use runner_id::RunnerId;
 pub use runner_name::{RunnerName, prefix};
-pub use step::{Configure, DrainAnswer, RUNNER_PATH, Step, quoted};
+pub use step::{Configure, DrainAnswer, RUNNER_PATH, Register, Step, quoted};
 pub use text::{counted, first_few};
 pub use time::{age, ago, believable, elapsed, in_words, rounded, short};
 pub use took::Took;
