@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod check;
+mod children;
 mod cli;
 mod crash;
 mod docs;
