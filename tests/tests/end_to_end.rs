@@ -23,6 +23,7 @@ mod locks;
 mod log;
 mod monitoring;
 mod names;
+mod odd_commands;
 mod odd_files;
 mod odd_text;
 mod page;
