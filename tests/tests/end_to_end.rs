@@ -35,6 +35,7 @@ mod runner_script;
 mod service;
 mod shape;
 mod sign_in;
+mod slow_clients;
 mod status;
 mod supervisor;
 mod unit;
