@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use azlin_tests::machines::RealCloud;
 
-const STEPS: [&str; 5] = ["reachable", "fetch", "configure", "start", "in all"];
+const STEPS: [&str; 5] = ["reachable", "fetch", "register", "start", "in all"];
 
 fn main() {
     println!("\n## From VM to runner over SSH\n");

@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod check;
+mod children;
 mod cli;
 mod crash;
 mod docs;
@@ -22,6 +23,7 @@ mod locks;
 mod log;
 mod monitoring;
 mod names;
+mod odd_commands;
 mod odd_files;
 mod odd_text;
 mod page;
@@ -34,6 +36,7 @@ mod runner_script;
 mod service;
 mod shape;
 mod sign_in;
+mod slow_clients;
 mod status;
 mod supervisor;
 mod unit;

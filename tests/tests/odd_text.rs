@@ -13,7 +13,7 @@ use azlin_tests::deliveries::get;
 use azlin_tests::ports::free_address;
 use serde_json::Value;
 
-const QUICK: &str =
+pub const QUICK: &str =
     "repositories = ['o/r']\n[settings]\ncreate = '100ms'\nboot = '100ms'\nregister = '100ms'\n";
 /// The title of a terminal, a cleared screen, a line of a log that nobody wrote, C1, the order of writing, no width.
 const NAME: &str =
@@ -22,7 +22,7 @@ const LABEL: &str = "gpu\u{1b}[31m\nx\u{2066}";
 
 /// Asserts that a text has no control and no format character but line feeds.
 #[track_caller]
-fn assert_printable(what: &str, text: &str) {
+pub fn assert_printable(what: &str, text: &str) {
     for line in text.split('\n') {
         assert!(!has_odd(line), "{what}: {line:?}\n{text}");
     }
@@ -31,7 +31,7 @@ fn assert_printable(what: &str, text: &str) {
 
 /// The same of each text in JSON, whose strings hide control characters behind escapes.
 #[track_caller]
-fn assert_values_printable(what: &str, value: &Value) {
+pub fn assert_values_printable(what: &str, value: &Value) {
     match value {
         Value::String(text) => assert!(!has_odd(text), "{what}: {text:?}"),
         Value::Array(items) => items.iter().for_each(|item| assert_values_printable(what, item)),
@@ -43,7 +43,7 @@ fn assert_values_printable(what: &str, value: &Value) {
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
@@ -54,22 +54,28 @@ fn told(cloud: &Cloud, arguments: &[&str]) -> String {
     let (people, programs) = (run(&["-v"]), run(&["--output", "json", "--log-format", "json"]));
     for output in [&people, &programs] {
         assert_ne!(output.status.code(), Some(2), "{what}: {}", text(&output.stderr));
-        assert_printable(&what, &text(&output.stdout));
-        assert_printable(&what, &text(&output.stderr));
-    }
-    if let Ok(json) = serde_json::from_slice::<Value>(&programs.stdout) {
-        assert_values_printable(&what, &json);
-    }
-    for line in text(&programs.stderr).lines() {
-        if let Ok(json) = serde_json::from_str(line) {
-            assert_values_printable(&what, &json);
-        }
+        assert_output_printable(&what, output);
     }
     text(&people.stdout)
 }
 
+/// Asserts that a command's output for people is printable, and each value where it is for programs.
+#[track_caller]
+pub fn assert_output_printable(what: &str, output: &Output) {
+    for stream in [&output.stdout, &output.stderr] {
+        let said = text(stream);
+        assert_printable(what, &said);
+        if let Ok(json) = serde_json::from_str::<Value>(&said) {
+            assert_values_printable(what, &json);
+        }
+        for json in said.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+            assert_values_printable(what, &json);
+        }
+    }
+}
+
 /// Submits a job. Returns its number.
-fn submit(cloud: &Cloud, name: &str, labels: &[&str], seconds: u64) -> String {
+pub fn submit(cloud: &Cloud, name: &str, labels: &[&str], seconds: u64) -> String {
     let labels = labels.iter().map(|label| (*label).to_owned()).collect();
     let mut world = cloud.served.world();
     let id = world.submit("o/r", vec![(labels, Duration::from_secs(seconds))], Vec::new())[0];
@@ -123,40 +129,6 @@ fn names_of_jobs_and_labels_are_shown_without_what_a_terminal_acts_on() {
         assert!(log.contains("pwned"), "the log tells the name, too: {log}");
         for line in log.lines().filter(|_| format == "json") {
             assert_values_printable("the log", &serde_json::from_str(line).expect(line));
-        }
-    }
-}
-
-#[test]
-fn whatever_is_odd_in_an_answer_no_command_shows_it() {
-    let faults = "[[faults]]\nwhat = 'odd_text'\n";
-    let refusals = "[[faults]]\nwhat = { status = 403 }\nside = 'github'\n\
-                    [[faults]]\nwhat = { refused = [403, \"Not\\u001b[31mAllowed\", \"no\\r\\n2026-11-28T00:00:00Z\\u202e\"] }\n";
-    for more in ["", refusals] {
-        let cloud = Cloud::new(&Workload::parse(&format!("{QUICK}{faults}{more}")).unwrap());
-        let _ = std::fs::create_dir_all(cloud.runtime_dir());
-        cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\nlabels = [\"docker\"]\n{VM}"));
-        cloud.write(
-            "fleets/big.toml",
-            &format!("org = \"o\"\nrunner_group = \"builders\"\nlabels = [\"big\"]\n{VM}"),
-        );
-        let job = submit(&cloud, "build", &["self-hosted", "docker"], 1);
-        for arguments in [
-            &["status"][..],
-            &["plan"],
-            &["check"],
-            &["explain", "--pool", "ci"],
-            &["explain", "--job", &job],
-            &["webhook", "status", "--url", "https://ci.example.com/webhook"],
-        ] {
-            told(&cloud, arguments);
-        }
-        for format in ["text", "json"] {
-            let output = cloud.command(&["run", "--once", "-v", "--log-format", format]).output().unwrap();
-            assert_printable("run --once", &text(&output.stderr));
-            for line in text(&output.stderr).lines().filter(|_| format == "json") {
-                assert_values_printable("run --once", &serde_json::from_str(line).expect(line));
-            }
         }
     }
 }

@@ -84,3 +84,35 @@ fn a_download_is_unpacked_by_the_user_of_the_jobs() {
         assert_eq!(told.split_whitespace().collect::<Vec<_>>(), ["4242", "0", "version=2.330.0"], "{told}");
     }
 }
+
+/// A JIT configuration waits where its user alone can read it. Once it was used, what the jobs' user writes makes the
+/// machine no runner again.
+#[test]
+fn a_jit_configuration_makes_a_runner_once() {
+    let script = r#"
+        state=/var/lib/azlin-runner
+        found() {
+            told=$(runner probe 2>/dev/null)
+            for key in runner_id registered; do printf '%s,' "$(echo "$told" | sed -n "s/^$key=//p")"; done
+            echo
+        }
+        runner fetch https://localhost:1/none unknown 2.329.0
+        found
+        echo SECRET | runner register 7 ci-x
+        found
+        stat --format=%U:%a $state/jit $state/jit/config
+        cat $state/jit/config
+        echo SECRET | runner register 8 ci-x
+        found
+        rm $state/jit/config
+        found
+        echo azlin-runner.service >$state/unit
+        printf '{"agentId": 9, "agentName": "ci-x"}' >/opt/actions-runner/.runner
+        found
+    "#;
+    if let Some(told) = on_a_machine(script) {
+        let expected =
+            [",,", "7,7 ci-x,", "runner:700", "runner:400", "SECRET", "8,8 ci-x,", ",8 ci-x,", ",8 ci-x,"];
+        assert_eq!(told.lines().collect::<Vec<_>>(), expected, "{told}");
+    }
+}

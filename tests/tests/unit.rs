@@ -41,3 +41,18 @@ fn the_socket_unit_holds_the_default_address() {
     }
     assert_eq!(lines(&service, "Also="), ["azlin-github-runner.socket"]);
 }
+
+/// Each port that the documentation has the daemon listen on is permitted, and none besides.
+#[test]
+fn the_service_may_listen_on_the_documented_ports_alone() {
+    let service = std::fs::read_to_string(UNIT).unwrap();
+    let lines =
+        |key: &str| -> Vec<&str> { service.lines().filter_map(|line| line.strip_prefix(key)).collect() };
+    assert_eq!(lines("SocketBindDeny="), ["any"]);
+    let default = azlin_fleet::config::DaemonConfig::parse("azlin.toml", "").unwrap().listen.port();
+    let webhook = include_str!("../../docs/how-to/webhook.md");
+    let webhook =
+        webhook.split_once("webhook_listen = \"0.0.0.0:").and_then(|(_, rest)| rest.split('"').next());
+    let documented = [format!("tcp:{default}"), format!("tcp:{}", webhook.expect("an example"))];
+    assert_eq!(lines("SocketBindAllow="), documented);
+}

@@ -8,13 +8,14 @@ use azure_core_1::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core_1::credentials::{Secret, TokenCredential};
 use azure_core_1::http::{ClientOptions, ExponentialRetryOptions, RetryOptions, Transport};
 use azure_identity::{
-    AzureCliCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
+    AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredentialOptions, ClientSecretCredential,
     ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
     UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 use secrecy::ExposeSecret;
 use url::Url;
 
+use crate::child::Children;
 use crate::environment::AzureEnvironment;
 use crate::identity_http::{IdentityEndpoint, IdentityHttp};
 use crate::url_rule;
@@ -219,7 +220,11 @@ pub(crate) fn make(
             let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
             ManagedIdentityCredential::new(Some(options)).map(|made| made as _)
         }
-        CredentialKind::AzureCli => AzureCliCredential::new(None).map(|made| made as _),
+        CredentialKind::AzureCli => {
+            let options =
+                AzureCliCredentialOptions { executor: Some(Arc::new(Children)), ..Default::default() };
+            AzureCliCredential::new(Some(options)).map(|made| made as _)
+        }
     };
     made.map_err(|error| CredentialError(format!("{kind}: {error}; {}", kind.advice())))
 }

@@ -17,6 +17,7 @@ mod api;
 mod arm;
 mod awaited;
 mod bearer;
+mod child;
 mod client;
 mod credential;
 mod environment;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::bootstrap::{cloud_init, console::telling, download_for, labels};
+use azlin_fleet::bootstrap::{cloud_init, console::telling, download_for, runner_config};
 use azlin_fleet::config::{Fleet, Method, Site};
 use azlin_fleet::model::{
     CallError, CallErrorKind, Destroy, DestroyOutcome, Download, DrainReason, Failure, Install,
-    InstallOutcome, Offering, ProvisionOutcome, RunnerConfig, RunnerId, RunnerName, VmSpec, VmTags,
+    InstallOutcome, Offering, ProvisionOutcome, RunnerId, RunnerName, VmSpec, VmTags,
 };
 use azlin_fleet::observe::{DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE};
 use azlin_fleet::seeded_bug;
@@ -21,8 +21,9 @@ use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
 use crate::report;
 use crate::single_flight::SingleFlight;
+use entry::NotTakenBack;
 
-mod entry;
+pub(crate) mod entry;
 mod proof;
 #[cfg(test)]
 mod tests;
@@ -93,12 +94,7 @@ impl RunnerLifecycle {
     /// Prepares GitHub's side, then requests the VM, whose cloud-init installs the runner. If the request
     /// fails, the preparation at GitHub is undone.
     async fn by_itself(&self, fleet: &Fleet, request: &RunnerRequest) -> ProvisionOutcome {
-        let config = RunnerConfig {
-            scope: fleet.scope.clone(),
-            runner_name: request.name.clone(),
-            labels: labels(fleet),
-            runner_group: fleet.runner_group.clone(),
-        };
+        let config = runner_config(fleet, request.name.clone());
         // Side by side: a list of downloads that has to be read costs no round trip of its own.
         let (download, mut registered) =
             futures::join!(self.download(fleet), self.context.github(fleet).jit_config(&config));
@@ -107,7 +103,8 @@ impl RunnerLifecycle {
         {
             match entry::take_back(self.context.github(fleet), &config).await {
                 Ok(()) => registered = self.context.github(fleet).jit_config(&config).await,
-                Err(outcome) => return outcome,
+                Err(NotTakenBack::AtWork(why)) => return ProvisionOutcome::LeftAlone(why),
+                Err(NotTakenBack::Failed(failure)) => return ProvisionOutcome::Failed(failure),
             }
         }
         let runner = match registered {

@@ -6,21 +6,25 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use azlin_fleet::bootstrap::{
+    jit_config::without_updates,
     labels,
     retries::{CONNECT_PAUSE, CONNECTS_PER_ADDRESS, STEP_PAUSE, STEP_TRIES, next_address_pause, patience},
+    runner_config,
     steps::{NextStep, ProbeResult, WAS_REGISTERED, WantedRunner, next, runner_id},
 };
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
     BootstrapOutcome, CallError, CallErrorKind, Configure, Download, ErrorPolicy, Install, InstallOutcome,
-    Machine, RunnerId, SshError, SshErrorKind, Step, Took,
+    Machine, Register, RunnerError, RunnerId, SshError, SshErrorKind, Step, Took,
 };
 use azlin_fleet::ports::{Address, Session};
 use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::act::entry::{self, NotTakenBack};
 use crate::context::DaemonContext;
 
 const SSH_PORT: u16 = 22;
@@ -71,7 +75,9 @@ struct Work<'a> {
     is_noted: bool,
     /// Whether the runner may have been started, and with it a job.
     has_started: bool,
-    /// GitHub's id of the runner, once the machine has reported it.
+    /// The entry of a runner for one job, from when GitHub has made it. It is sent to the machine until that has it.
+    registration: Option<Register>,
+    /// GitHub's id of the runner, once it is known.
     runner_id: Option<RunnerId>,
 }
 
@@ -104,6 +110,7 @@ impl<'a> Work<'a> {
             took: Vec::new(),
             is_noted: false,
             has_started: false,
+            registration: None,
             runner_id: None,
         }
     }
@@ -228,11 +235,15 @@ impl<'a> Work<'a> {
                 NextStep::Dependencies => Step::Dependencies,
                 NextStep::Configure => {
                     self.note_registration().await?;
-                    Step::Configure(self.configuration().await?)
+                    if self.fleet.lifecycle.max_job_count == 1 {
+                        Step::Register(self.registration().await?)
+                    } else {
+                        Step::Configure(self.configuration().await?)
+                    }
                 }
                 NextStep::Start => {
                     self.has_started = true;
-                    Step::Start { ephemeral: self.is_ephemeral() }
+                    Step::Start
                 }
             };
             let began = Instant::now();
@@ -243,8 +254,8 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Leaves word at the VM, out of its own reach, before a token is sent to it. Where the word is there already, a job may
-    /// have run, and the machine may lie: a token would register any number of runners for an hour.
+    /// Leaves word at the VM, out of its own reach, before a secret is sent to it. Where the word is there already, a job may
+    /// have run, and the machine may lie.
     async fn note_registration(&mut self) -> Result<(), Halt> {
         let (azure, (group, vm)) = (&self.context.azure, &self.task.vm);
         let failed = |error: CallError| Halt::Elsewhere(error.to_string());
@@ -260,28 +271,41 @@ impl<'a> Work<'a> {
         azure.note_registration(group, vm).await.map_err(failed)
     }
 
+    /// The entry of a runner for one job, made at GitHub when the machine is ready for it. One that is there under this name
+    /// is from a request of this bootstrap whose answer was lost: nothing was sent to a machine that the entry would let in.
+    async fn registration(&mut self) -> Result<Register, Halt> {
+        if let Some(made) = &self.registration {
+            return Ok(made.clone());
+        }
+        let github = self.context.github(self.fleet);
+        let config = runner_config(self.fleet, self.task.runner.clone());
+        let mut made = github.jit_config(&config).await;
+        if made.as_ref().is_err_and(|error| error.call().kind == CallErrorKind::NameTaken) {
+            entry::take_back(github, &config).await.map_err(|why| match why {
+                NotTakenBack::AtWork(why) => Halt::Elsewhere(why),
+                NotTakenBack::Failed(failure) => Halt::Elsewhere(failure.why),
+            })?;
+            made = github.jit_config(&config).await;
+        }
+        let made = made.map_err(not_prepared)?;
+        self.runner_id = Some(made.runner_id);
+        let jit_config = SecretString::from(without_updates(made.encoded_jit_config.expose_secret()));
+        let register = Register { runner_id: made.runner_id, name: made.runner_name.to_string(), jit_config };
+        self.registration = Some(register.clone());
+        Ok(register)
+    }
+
     /// The configuration with a fresh token. The token is dropped after its use.
     async fn configuration(&self) -> Result<Configure, Halt> {
         let token = self.context.github(self.fleet).registration_token(&self.fleet.scope).await;
-        let token = token.map_err(|error| match error.call().kind.policy() {
-            // A person must act. The VM waits until boot_timeout.
-            ErrorPolicy::Stop => Halt::With(InstallOutcome::Failed(error.into())),
-            ErrorPolicy::Again | ErrorPolicy::Later | ErrorPolicy::AnotherWay | ErrorPolicy::GiveUp => {
-                Halt::Elsewhere(error.to_string())
-            }
-        })?;
+        let token = token.map_err(not_prepared)?;
         Ok(Configure {
             url: token.url,
             name: self.task.runner.to_string(),
             labels: labels(self.fleet).iter().map(ToString::to_string).collect(),
             group: self.fleet.runner_group.clone(),
-            ephemeral: self.is_ephemeral(),
             token: token.token,
         })
-    }
-
-    fn is_ephemeral(&self) -> bool {
-        self.fleet.lifecycle.max_job_count == 1
     }
 
     fn note(&mut self, what: &'static str, began: Instant) {
@@ -290,6 +314,17 @@ impl<'a> Work<'a> {
 
     fn took(&self) -> Took {
         Took { steps: self.took.clone(), all: self.began.elapsed() }
+    }
+}
+
+/// How the steps go on after GitHub has prepared nothing.
+fn not_prepared(error: RunnerError) -> Halt {
+    match error.call().kind.policy() {
+        // A person must act. The VM waits until boot_timeout.
+        ErrorPolicy::Stop => Halt::With(InstallOutcome::Failed(error.into())),
+        ErrorPolicy::Again | ErrorPolicy::Later | ErrorPolicy::AnotherWay | ErrorPolicy::GiveUp => {
+            Halt::Elsewhere(error.to_string())
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope};
+use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope, TokenAccess};
 use azlin_fleet::observe::claims_alike;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
@@ -25,6 +25,8 @@ struct CredentialFleets {
     since: Instant,
     /// How many repositories they name.
     repositories: u64,
+    /// What they need of GitHub.
+    access: TokenAccess,
 }
 
 /// The current fleets. The loops of changed fleets tick at once.
@@ -67,7 +69,8 @@ impl FleetSet {
             let since = since(&credential, &fleets).unwrap_or(now);
             let named: BTreeSet<RepoSlug> =
                 fleets.iter().flat_map(|fleet| named_repositories(fleet)).collect();
-            (credential, CredentialFleets { fleets, since, repositories: named.len() as u64 })
+            let access = TokenAccess::of_scopes(fleets.iter().map(|fleet| &fleet.scope));
+            (credential, CredentialFleets { fleets, since, repositories: named.len() as u64, access })
         };
         Arc::new(FleetSet { by_credential: by_credential.into_iter().map(shared).collect(), by_name })
     }
@@ -88,6 +91,11 @@ impl FleetSet {
     /// How many repositories the fleets of a credential name. Those that match a `*` are not among them.
     pub(crate) fn repositories(&self, credential: &Option<CredentialName>) -> u64 {
         self.by_credential.get(credential).map_or(0, |shared| shared.repositories)
+    }
+
+    /// What the fleets of a credential need of GitHub.
+    pub(crate) fn access(&self, credential: &Option<CredentialName>) -> Option<&TokenAccess> {
+        self.by_credential.get(credential).map(|shared| &shared.access)
     }
 
     pub(crate) fn len(&self) -> usize {

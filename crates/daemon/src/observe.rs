@@ -95,6 +95,9 @@ impl Observer {
         now: Instant,
         last: Option<&Snapshot>,
     ) -> (Snapshot, FleetQueue) {
+        if let Some(access) = self.fleets.now().access(&fleet.credential) {
+            self.context.github(fleet).serve_access(access);
+        }
         let since = |age: Option<Duration>| age.and_then(|age| now.checked_sub(age)).unwrap_or(self.epoch);
         let since_of = |repo: &RepoSlug| ReadSince {
             whole: since(ages.queue(repo)),

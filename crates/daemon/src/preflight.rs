@@ -12,7 +12,7 @@ use azlin_fleet::check::{
 };
 use azlin_fleet::config::{DaemonConfig, Fleet, Method, VmConfig};
 use azlin_fleet::model::{
-    CredentialName, ForeignText, PoolName, RepoPattern, ResourceGroup, Scope, SshError,
+    CredentialName, ForeignText, PoolName, RepoPattern, ResourceGroup, Scope, SshError, TokenAccess,
 };
 use azlin_fleet::ports::{
     Azure, GitHub, Ssh,
@@ -98,6 +98,7 @@ async fn github_facts(
     poll: Duration,
     fleets: &[Fleet],
 ) -> GitHubFacts {
+    github.serve_access(&TokenAccess::of_scopes(fleets.iter().map(|fleet| &fleet.scope)));
     let (credential, budget) = tokio::join!(github.credential(), github.rate_budget());
     let is_in = credential.is_ok();
     let asked = fleets.iter().filter(|_| is_in);

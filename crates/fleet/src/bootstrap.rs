@@ -4,12 +4,12 @@
 pub mod cloud_init;
 pub mod console;
 pub mod drain;
-mod jit_config;
+pub mod jit_config;
 pub mod retries;
 pub mod steps;
 
 use crate::config::Fleet;
-use crate::model::{Download, Label};
+use crate::model::{Download, Label, RunnerConfig, RunnerName};
 
 /// The program that does it on the machine, for a POSIX shell.
 pub const RUNNER: &str = include_str!("bootstrap/runner.sh");
@@ -37,6 +37,12 @@ pub fn labels(fleet: &Fleet) -> Vec<Label> {
     let own =
         fleet.labels.iter().filter(|label| !fleet.implicit_labels().iter().any(|known| label.matches(known)));
     implicit.chain(own.cloned()).collect()
+}
+
+/// What a runner of the fleet is registered with, where GitHub makes its entry first.
+pub fn runner_config(fleet: &Fleet, runner_name: RunnerName) -> RunnerConfig {
+    let (scope, runner_group) = (fleet.scope.clone(), fleet.runner_group.clone());
+    RunnerConfig { scope, runner_name, labels: labels(fleet), runner_group }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod token_expiry;
 
 pub use cost::Cost;
 pub use daemon_errors::{
-    Crowding, CrowdingChange, DaemonError, DaemonErrorKind, DoorKind, crowded, not_listening,
+    Crowding, CrowdingChange, DaemonError, DaemonErrorKind, DoorKind, PortHindrance, crowded, not_listening,
 };
 pub use errors::{FleetErrorKind, LastingError};
 pub use history::{DECISIONS, Decided, History, MINUTES, Minute};

@@ -78,11 +78,13 @@ mod seeds {
         EventsWait,
         /// A name from outside is shown as it came.
         RawText,
+        /// What is remembered of a runner stays when the runner is gone.
+        NothingForgotten,
     }
 
     impl Bug {
         /// All bugs.
-        pub const ALL: [Bug; 20] = [
+        pub const ALL: [Bug; 21] = [
             Bug::NoCooldown,
             Bug::NoStarvationRule,
             Bug::BusyNotCounted,
@@ -103,6 +105,7 @@ mod seeds {
             Bug::FailedIsReplaced,
             Bug::EventsWait,
             Bug::RawText,
+            Bug::NothingForgotten,
         ];
     }
 

@@ -86,8 +86,13 @@ impl ApiUrl {
 
     /// The part of a request's URL that names the owner or the repository: `repos/o/r`, `orgs/o/actions`.
     pub(crate) fn owner<'u>(&self, url: &'u Url) -> &'u str {
-        let below = url.path().strip_prefix(self.root.path()).unwrap_or(url.path());
+        let below = self.below(url);
         below.match_indices('/').nth(2).map_or(below, |(end, _)| &below[..end])
+    }
+
+    /// The part of a request's URL below the API's root.
+    pub(crate) fn below<'u>(&self, url: &'u Url) -> &'u str {
+        url.path().strip_prefix(self.root.path()).unwrap_or(url.path())
     }
 
     pub(crate) fn as_str(&self) -> &str {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use azlin_fleet::model::{
     AccountName, Budget, CallError, Calls, Deregistration, Download, FoundJob, JobId, Queue,
     RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo,
-    RunnerName, RunnerRegistration, Scope,
+    RunnerName, RunnerRegistration, Scope, TokenAccess,
 };
 use azlin_fleet::ports::GitHub;
 use azlin_http::TrafficCounts;
@@ -105,6 +105,10 @@ impl GitHub for GitHubClient {
 
     fn serve_labels(&self, labels: BTreeSet<String>) {
         self.queues.serve_labels(labels);
+    }
+
+    fn serve_access(&self, access: &TokenAccess) {
+        self.http.sign_in.serve(access);
     }
 
     async fn runner_group(

@@ -220,8 +220,8 @@ impl Http {
     }
 
     async fn send_signed_in(&self, call: &GitHubCall, etag: Option<&str>) -> Result<HttpReply, CallError> {
-        let owner = self.api.owner(&call.url);
-        let token = self.sign_in.token(self, owner).await?;
+        let (path, owner) = (self.api.below(&call.url), self.api.owner(&call.url));
+        let token = self.sign_in.token(self, path, owner).await?;
         let answer = self.send_as(call, etag, As::Us(Arc::clone(&token))).await?;
         // GitHub did nothing for a request whose token did not count.
         let counted = match heard(call.expects, &answer) {
@@ -229,7 +229,7 @@ impl Http {
             _ => meaning(&answer) != Some(Meaning::NotSignedIn),
         };
         if !counted && self.sign_in.refused(&token) {
-            let token = self.sign_in.token(self, owner).await?;
+            let token = self.sign_in.token(self, path, owner).await?;
             return self.send_as(call, etag, As::Us(token)).await;
         }
         Ok(answer)

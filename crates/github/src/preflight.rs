@@ -62,7 +62,7 @@ impl GitHubClient {
         struct AppJson {
             slug: ForeignText,
         }
-        self.http.sign_in.token(&self.http, "app").await?;
+        self.http.sign_in.token(&self.http, "app", "app").await?;
         let call = self.reads("app", "a GitHub App")?;
         let here = Timestamp::now();
         let answer = self.http.send_as(&call, None, As::App(app.jwt(here))).await?;
@@ -70,7 +70,9 @@ impl GitHubClient {
             return Err(not_signed_in(&call, &answer, here));
         };
         let AppJson { slug } = self.http.read(&call, body)?;
-        Ok(Credential { kind: TokenKind::App, login: Some(slug), expires_at: None, scopes: None })
+        let narrow_refused = self.http.sign_in.narrow_refused().map(ForeignText::from);
+        let (kind, login) = (TokenKind::App, Some(slug));
+        Ok(Credential { kind, login, expires_at: None, scopes: None, narrow_refused })
     }
 }
 
@@ -97,6 +99,7 @@ impl GitHubPreflight for GitHubClient {
             login,
             expires_at: rate::token_ends(&answer.headers),
             scopes: text(&answer.headers, "x-oauth-scopes").map(scopes),
+            narrow_refused: None,
         })
     }
 

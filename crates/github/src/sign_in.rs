@@ -1,6 +1,9 @@
 //! How requests are authorised: with a configured token, or with an installation's token, which is renewed
 //! before it expires.
 //!
+//! The token is asked for with what the fleets need, and no more. Where GitHub does not give it so, more is asked for, step by
+//! step, so that fleets that work go on; `check` says why.
+//!
 //! One renewal runs at a time. Meanwhile, and after a renewal that failed, the old token is used while it is
 //! valid. After a renewal the repositories move to the new token one after another ([`tokens`]).
 
@@ -9,7 +12,7 @@ mod tokens;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::{Advice, CallError, CallErrorKind};
+use azlin_fleet::model::{Advice, CallError, CallErrorKind, TokenAccess};
 use azlin_fleet::ports::preflight::TokenKind;
 use azlin_http::{HttpReply, RequestEffect, quote};
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +20,7 @@ use parking_lot::{Mutex, MutexGuard};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use self::tokens::{InstallationTokens, Issued};
@@ -63,6 +67,24 @@ pub(crate) struct SignIn {
     /// The time and the error of the last failed renewal.
     failed: Mutex<Option<(Instant, CallError)>>,
     renewing: tokio::sync::Mutex<()>,
+    access: Mutex<AskedAccess>,
+}
+
+/// What the token is asked for with.
+#[derive(Default)]
+struct AskedAccess {
+    /// What the fleets need.
+    served: TokenAccess,
+    /// What requests have needed besides.
+    added: TokenAccess,
+    /// What GitHub said when it refused a token of this access, in the last renewal.
+    refusal: Option<String>,
+}
+
+impl AskedAccess {
+    fn all(&self) -> TokenAccess {
+        self.served.and(&self.added)
+    }
 }
 
 impl SignIn {
@@ -72,6 +94,7 @@ impl SignIn {
             tokens: Mutex::default(),
             failed: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
+            access: Mutex::default(),
         }
     }
 
@@ -97,9 +120,38 @@ impl SignIn {
         }
     }
 
-    /// A valid token for the requests of an owner or repository.
-    pub(crate) async fn token(&self, http: &Http, owner: &str) -> Result<Arc<SecretString>, CallError> {
+    /// Takes in what the fleets need. A token that is too narrow for them is left.
+    pub(crate) fn serve(&self, access: &TokenAccess) {
+        let mut asked = self.access.lock();
+        if asked.served != *access {
+            asked.served = access.clone();
+            self.tokens().leave_narrow(&asked.all());
+        }
+    }
+
+    /// Takes in what a request needs.
+    fn add(&self, needed: &TokenAccess) {
+        let mut asked = self.access.lock();
+        if !asked.all().covers(needed) {
+            asked.added = asked.added.and(needed);
+            self.tokens().leave_narrow(&asked.all());
+        }
+    }
+
+    /// What GitHub said when it refused to issue a token with no more than is needed.
+    pub(crate) fn narrow_refused(&self) -> Option<String> {
+        self.access.lock().refusal.clone()
+    }
+
+    /// A valid token for a request, by the path of its URL and the part of it that names the owner or the repository.
+    pub(crate) async fn token(
+        &self,
+        http: &Http,
+        path: &str,
+        owner: &str,
+    ) -> Result<Arc<SecretString>, CallError> {
         let GitHubCredential::App(app) = &self.credential else { return Ok(self.secret()) };
+        self.add(&TokenAccess::of_request(path));
         let good = match self.good_for(owner) {
             (Some(token), left) if left > AHEAD => return Ok(token),
             (good, _) => good,
@@ -117,14 +169,16 @@ impl SignIn {
         }
         let renewed = match self.failed_lately() {
             Some(error) => Err(error),
-            None => renew(http, app).await,
+            None => self.renew(http, app).await,
         };
-        drop(turn);
-        match (renewed, good) {
+        let ended = match (renewed, good) {
             (Ok(issued), _) => {
                 let (now, token) = (Instant::now(), Arc::clone(&issued.token));
+                let all = self.access.lock().all();
                 let mut tokens = self.tokens();
                 tokens.renew(issued, now);
+                // The fleets may have changed meanwhile.
+                tokens.leave_narrow(&all);
                 *self.failed() = None;
                 Ok(tokens.of(owner, now).unwrap_or(token))
             }
@@ -137,7 +191,40 @@ impl SignIn {
                 self.note_failure(error.clone());
                 Err(error)
             }
+        };
+        drop(turn);
+        ended
+    }
+
+    /// A token with what is needed; where GitHub refuses that, as where the app lacks a permission or a repository is gone,
+    /// one for all repositories, and then one with everything.
+    async fn renew(&self, http: &Http, app: &App) -> Result<Issued, CallError> {
+        let needed = self.access.lock().all();
+        let mut refusal = None;
+        for access in [needed.clone(), needed.everywhere()] {
+            match renew(http, app, &access).await? {
+                Renewed::Issued(issued) => {
+                    self.note_refusal(refusal);
+                    return Ok(issued);
+                }
+                Renewed::Refused(said) => refusal = refusal.or(Some(said)),
+            }
         }
+        self.note_refusal(refusal);
+        match renew(http, app, &TokenAccess::Everything).await? {
+            Renewed::Issued(issued) => Ok(issued),
+            Renewed::Refused(said) => Err(CallError::new(CallErrorKind::NotPermitted, said)
+                .during("sign in as a GitHub App")
+                .advise(Advice::CheckInstallation)),
+        }
+    }
+
+    fn note_refusal(&self, refusal: Option<String>) {
+        let mut asked = self.access.lock();
+        if let Some(said) = refusal.as_ref().filter(|said| asked.refusal.as_ref() != Some(said)) {
+            tracing::warn!(reason = %said, "the app's token can do more than the fleets need, because GitHub gives none that cannot: {said}; `check` says more");
+        }
+        asked.refusal = refusal;
     }
 
     /// Records that GitHub refused a token. Returns whether a new one is possible.
@@ -183,8 +270,32 @@ fn pause(error: &CallError) -> Duration {
     error.retry_after.map_or(PAUSE, |asked| asked.max(PAUSE))
 }
 
+/// The answer to a request for a token.
+enum Renewed {
+    Issued(Issued),
+    /// The installation has not got what the token should have.
+    Refused(String),
+}
+
+/// The body of a request for a token; nothing stands for everything.
+fn narrowed(access: &TokenAccess) -> Option<Value> {
+    let TokenAccess::Only { permissions, .. } = access else { return None };
+    let permissions: Value =
+        permissions.iter().map(|(name, level)| ((*name).to_owned(), json!(level.as_str()))).collect();
+    let mut body = json!({"permissions": permissions});
+    if let Some(names) = access.repository_names() {
+        body["repositories"] = json!(names);
+    }
+    Some(body)
+}
+
+/// What a token is good for that was asked for so: for all repositories where it names none.
+fn given(access: &TokenAccess) -> TokenAccess {
+    if access.repository_names().is_some() { access.clone() } else { access.everywhere() }
+}
+
 /// Requests a token of the installation.
-async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
+async fn renew(http: &Http, app: &App, access: &TokenAccess) -> Result<Renewed, CallError> {
     #[derive(Deserialize)]
     struct Made {
         token: String,
@@ -193,7 +304,7 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
     let call = GitHubCall {
         method: Method::POST,
         url: http.api.join(&format!("app/installations/{}/access_tokens", app.installation_id))?,
-        body: None,
+        body: narrowed(access),
         // An unneeded token does no harm.
         effect: RequestEffect::Reads,
         expects: Expects::CREATED,
@@ -201,14 +312,19 @@ async fn renew(http: &Http, app: &App) -> Result<Issued, CallError> {
     };
     let here = Timestamp::now();
     let answer = Box::pin(http.send_as(&call, None, As::App(app.jwt(here)))).await?;
-    let Heard::Success(body) = heard(call.expects, &answer) else {
-        return Err(not_signed_in(&call, &answer, here));
+    let body = match heard(call.expects, &answer) {
+        Heard::Success(body) => body,
+        Heard::Refusal(StatusCode::UNPROCESSABLE_ENTITY, refusal) => {
+            return Ok(Renewed::Refused(quote(&refusal.says(), &[])));
+        }
+        Heard::Refusal(..) | Heard::Foreign => return Err(not_signed_in(&call, &answer, here)),
     };
     let Made { token, expires_at } = http.read(&call, body)?;
     let there = rate::date(&answer.headers).unwrap_or(here);
     let left = Duration::try_from(expires_at.duration_since(there)).unwrap_or_default();
     tracing::debug!(%expires_at, "the app's installation has a new token, good until {expires_at}");
-    Ok(Issued { token: Arc::new(SecretString::from(token)), ends: Instant::now() + left })
+    let (token, access) = (Arc::new(SecretString::from(token)), given(access));
+    Ok(Renewed::Issued(Issued { token, access, ends: Instant::now() + left }))
 }
 
 /// Why an app gets no token, and what to do about it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use azlin_fleet::model::{
     CallErrorKind, Deregistration, FoundJob, JobId, JobStatus, RepoSlug, RunnerConfig, RunnerId, RunnerName,
-    RunnerStatus, Scope,
+    RunnerStatus, Scope, TokenAccess,
 };
 use azlin_fleet::ports::GitHub;
 use azlin_github::{App, GitHubClient, GitHubSettings, Token};
@@ -15,6 +15,7 @@ use azlin_simcloud::github::Conclusion;
 use azlin_simcloud::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID, Served, Workload, World};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -216,6 +217,85 @@ async fn an_app_outlives_its_tokens() {
         let error = of(id, installation_id).runners(&scope()).await.expect_err(cure);
         assert!(error.kind == CallErrorKind::NotPermitted && error.to_string().contains(cure), "{error}");
     }
+}
+
+/// A client that signs in as an app. From here on its requests are recorded.
+fn as_app(served: &Served) -> GitHubClient {
+    served.record();
+    let url = format!("http://{}", served.github).parse().expect("a URL");
+    let app = App::new(APP_ID, INSTALLATION_ID, &SecretString::from(APP_PRIVATE_KEY)).expect("a key");
+    let settings = GitHubSettings { retry_pause: Duration::from_millis(1), ..GitHubSettings::new(url, app) };
+    GitHubClient::new(settings).expect("a client")
+}
+
+/// How many tokens were issued, and the bodies that they were asked for with.
+fn tokens(served: &Served) -> Vec<serde_json::Value> {
+    let asked = served.recorded().into_iter().filter(|exchange| exchange.path.ends_with("/access_tokens"));
+    asked.map(|exchange| serde_json::from_slice(&exchange.request).unwrap_or_default()).collect()
+}
+
+fn of_repository(repo: &str) -> TokenAccess {
+    TokenAccess::of_request(&format!("repos/{repo}/actions/runs"))
+        .and(&TokenAccess::of_request(&format!("repos/{repo}/actions/runners")))
+}
+
+#[tokio::test]
+async fn an_app_s_token_is_for_the_fleets_and_widened_by_what_they_come_to_need() {
+    let (served, _) = world("repositories = ['o/r', 'o/r2']\n").await;
+    let github = as_app(&served);
+    github.serve_access(&of_repository("o/r"));
+    github.runners(&scope()).await.expect("it is permitted");
+    github.queue(&"o/r".parse().expect("valid")).await.expect("it is permitted");
+    let permissions = json!({"actions": "read", "administration": "write", "metadata": "read"});
+    assert_eq!(tokens(&served), [json!({"permissions": permissions, "repositories": ["r"]})]);
+
+    // A fleet of another repository comes: one more token, for both.
+    github.serve_access(&of_repository("o/r").and(&of_repository("o/r2")));
+    for repo in ["o/r", "o/r2"] {
+        github.queue(&repo.parse().expect("valid")).await.expect("it is permitted");
+    }
+    assert_eq!(tokens(&served)[1..], [json!({"permissions": permissions, "repositories": ["r", "r2"]})]);
+
+    // A runner of a scope that no fleet names any more is still found.
+    let org: Scope = "org:o".parse().expect("valid");
+    assert_eq!(github.runners(&org).await.expect("it is permitted"), []);
+    let last = tokens(&served).pop().expect("one more");
+    assert_eq!(last["permissions"]["organization_self_hosted_runners"], "write");
+    assert_eq!(tokens(&served).len(), 3);
+}
+
+#[tokio::test]
+async fn where_an_app_has_less_the_token_has_all_of_it_and_check_says_so() {
+    for (premises, expected, said) in [
+        ("app_permissions = { administration = 'write', metadata = 'read' }\n", 3, "permissions requested"),
+        ("", 2, "at least one repository"),
+    ] {
+        let (served, _) = world(&format!("repositories = ['o/r']\n[premises]\n{premises}")).await;
+        let github = as_app(&served);
+        let gone = if premises.is_empty() { "o/gone" } else { "o/r" };
+        github.serve_access(&of_repository("o/r").and(&of_repository(gone)));
+        github.runners(&scope()).await.expect("what worked goes on");
+        assert_eq!(tokens(&served).len(), expected, "{said}");
+        let credential =
+            azlin_fleet::ports::preflight::GitHubPreflight::credential(&github).await.expect("it is told");
+        let refusal = credential.narrow_refused.expect("GitHub refused it");
+        assert!(refusal.contains(said), "{refusal}");
+        assert_eq!(tokens(&served).len(), expected, "{said}: no other token");
+    }
+}
+
+#[tokio::test]
+async fn a_token_does_no_more_than_it_was_asked_for_with() {
+    let (served, _) = world("repositories = ['o/r', 'o/r2']\n").await;
+    let github = as_app(&served);
+    github.serve_access(&of_repository("o/r"));
+    github.runners(&scope()).await.expect("it is permitted");
+    let token = served.recorded().into_iter().find(|exchange| exchange.path.ends_with("/access_tokens"));
+    let body: serde_json::Value = serde_json::from_slice(&token.expect("one").response).expect("JSON");
+    let thief = client(&served, body["token"].as_str().expect("a token"));
+    thief.queue(&"o/r".parse().expect("valid")).await.expect("this is what it is for");
+    thief.queue(&"o/r2".parse().expect("valid")).await.expect_err("another repository");
+    thief.runners(&"org:o".parse().expect("valid")).await.expect_err("the organisation");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use azlin_fleet::model::{Configure, Download, DrainAnswer, Step};
+use azlin_fleet::model::{Configure, Download, DrainAnswer, Register, Step};
 use secrecy::ExposeSecret;
 
 use crate::azure::{Guest, SimVmState};
@@ -28,9 +28,10 @@ impl World {
                 self.change(uid, |guest| guest.has_dependencies = !is_cut);
                 Ok(String::new())
             }
+            Step::Register(runner) => self.register_by_jit(uid, &guest, runner, is_cut),
             Step::Configure(config) => self.configure(uid, &guest, config, is_cut),
-            Step::Start { ephemeral } => {
-                self.start(uid, &guest, *ephemeral, is_cut);
+            Step::Start => {
+                self.start(uid, &guest, is_cut);
                 Ok(String::new())
             }
             Step::Drain => Ok(match self.drain(uid) {
@@ -74,6 +75,29 @@ impl World {
         Ok(String::new())
     }
 
+    /// If it is cut, the VM has not got the configuration.
+    fn register_by_jit(
+        &mut self,
+        uid: u64,
+        guest: &Guest,
+        runner: &Register,
+        is_cut: bool,
+    ) -> Result<String, String> {
+        if guest.program.is_none() {
+            return Err("there is no runner program".to_owned());
+        }
+        let id = self.runner_of_jit(runner.jit_config.expose_secret());
+        // A configuration that GitHub takes no more shows when the runner's program starts.
+        let id = id.unwrap_or(runner.runner_id.0);
+        if !is_cut {
+            self.change(uid, |guest| {
+                (guest.runner_id, guest.registered) = (Some(id), Some(id));
+                guest.powers_off = true;
+            });
+        }
+        Ok(String::new())
+    }
+
     /// If it is cut, the runner is registered but the VM does not know it.
     fn configure(
         &mut self,
@@ -93,7 +117,7 @@ impl World {
                     name: config.name.clone(),
                     labels: config.labels.clone(),
                     group: config.group.clone(),
-                    ephemeral: config.ephemeral,
+                    ephemeral: false,
                     replace: true,
                 };
                 self.register(&asked).map_err(|refused| refused.message)?.id
@@ -106,12 +130,11 @@ impl World {
     }
 
     /// If it is cut, the service is installed but does not run.
-    fn start(&mut self, uid: u64, guest: &Guest, ephemeral: bool, is_cut: bool) {
+    fn start(&mut self, uid: u64, guest: &Guest, is_cut: bool) {
         let runner = guest.runner_id;
         let is_known = runner.is_some_and(|id| self.state.github.runners.contains_key(&id));
         let runs = is_known && guest.works && !is_cut;
         self.change(uid, |guest| {
-            guest.powers_off = ephemeral;
             guest.service = Some(guest.service == Some(true) || runs);
         });
         match runner {
@@ -121,7 +144,7 @@ impl World {
                 self.after(delay, WorldEvent::Online(uid, runner));
             }
             // The program of a runner that GitHub does not know ends, and its unit with it.
-            _ if ephemeral && !is_known => self.after(Duration::from_secs(2), WorldEvent::Off(uid)),
+            _ if guest.powers_off && !is_known => self.after(Duration::from_secs(2), WorldEvent::Off(uid)),
             _ => {}
         }
     }

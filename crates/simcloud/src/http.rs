@@ -41,6 +41,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 pub(crate) use azure::failure_message;
 pub use azure::{CLIENT_ID, CLIENT_SECRET, IDENTITY_HEADER};
+pub(crate) use github_app::InstallationToken;
 pub use github_app::{APP_ID, APP_PRIVATE_KEY, INSTALLATION_ID};
 pub use message::Exchange;
 use message::{SimRequest, SimResponse};

@@ -15,6 +15,7 @@ use crate::account::Account;
 use crate::azure::{AzureState, VmKey};
 use crate::fault::{CallFaults, CallTarget, FaultKind, Faults, Lag, Side, random_duration};
 use crate::github::{Conclusion, GitHubState, JobState};
+use crate::http::InstallationToken;
 use crate::operations::SimOperations;
 use crate::package::Package;
 use crate::rate_limit::RateLimit;
@@ -195,7 +196,7 @@ pub struct World {
     pub(crate) is_odd: bool,
     pub(crate) tokens: BTreeMap<String, Timestamp>,
     /// GitHub's tokens for the app's installation, with their expiry.
-    pub(crate) installation_tokens: BTreeMap<String, Timestamp>,
+    pub(crate) installation_tokens: BTreeMap<String, InstallationToken>,
     /// GitHub's tokens for `config.sh`.
     pub(crate) runner_tokens: BTreeMap<String, RunnerToken>,
     /// Where runners on real machines find GitHub: `http://127.0.0.1:PORT`.

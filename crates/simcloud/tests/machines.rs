@@ -16,7 +16,7 @@ use azlin_fleet::bootstrap::{
     steps::{NextStep, ProbeResult, WantedRunner, next},
 };
 use azlin_fleet::model::{
-    Configure, Download, HostKey, RUNNER_PATH, RunnerId, RunnerName, RunnerRegistration, Step,
+    Configure, Download, HostKey, RUNNER_PATH, Register, RunnerId, RunnerName, RunnerRegistration, Step,
 };
 use azlin_simcloud::azure::RealMachine;
 use azlin_simcloud::real::{Host, Hypervisor, MachineSettings, sweep};
@@ -170,6 +170,17 @@ impl MachineCloud {
             let step = match next(&found, &WantedRunner { name, download: &download, dependencies: true }) {
                 NextStep::Fetch => Step::Fetch(download.clone()),
                 NextStep::Dependencies => Step::Dependencies,
+                NextStep::Configure if ephemeral => {
+                    let mut body = jit(name);
+                    body["labels"] = json!(["self-hosted", name]);
+                    let made =
+                        self.site.post("/repos/o/r/actions/runners/generate-jitconfig", Some(body)).await;
+                    Step::Register(Register {
+                        runner_id: RunnerId(made.body["runner"]["id"].as_u64().unwrap()),
+                        name: name.to_owned(),
+                        jit_config: made.body["encoded_jit_config"].as_str().unwrap().to_owned().into(),
+                    })
+                }
                 NextStep::Configure => {
                     let token = self.site.post("/repos/o/r/actions/runners/registration-token", None).await;
                     Step::Configure(Configure {
@@ -177,11 +188,10 @@ impl MachineCloud {
                         name: name.to_owned(),
                         labels: vec!["self-hosted".to_owned(), name.to_owned()],
                         group: None,
-                        ephemeral,
                         token: token.body["token"].as_str().unwrap().to_owned().into(),
                     })
                 }
-                NextStep::Start => Step::Start { ephemeral },
+                NextStep::Start => Step::Start,
                 NextStep::Done(id) => return Ok(id),
                 NextStep::Ended(id) => return Err(format!("{id} has ended")),
             };
@@ -367,7 +377,7 @@ async fn a_lasting_runner_goes_on_after_a_reboot_and_can_be_stopped_and_removed(
     cloud.ssh(&address, "sudo systemctl stop 'actions.runner.*'", "").unwrap();
     assert_eq!(cloud.ended(&running, "lasting").await["conclusion"], "cancelled");
     assert_eq!(cloud.site.get(&runner).await.body["status"], "offline");
-    cloud.step(&address, &Step::Start { ephemeral: false }).unwrap();
+    cloud.step(&address, &Step::Start).unwrap();
     cloud.until_online("lasting").await;
 
     assert_eq!(cloud.site.delete(&runner).await.status, 204);
@@ -396,8 +406,8 @@ async fn what_fails_on_a_machine_says_why_and_goes_on_from_there() {
     let start = Instant::now();
     let address = cloud.reachable("late").await;
     assert!(start.elapsed() > Duration::from_secs(3), "{:?}", start.elapsed());
-    for says in ["wrong checksum: ", "Registration was refused"] {
-        let error = cloud.bootstrap(&address, "late", true).await.unwrap_err();
+    for (ephemeral, says) in [(true, "wrong checksum: "), (false, "Registration was refused")] {
+        let error = cloud.bootstrap(&address, "late", ephemeral).await.unwrap_err();
         assert!(error.contains(says), "{error}");
     }
     cloud.bootstrap(&address, "late", true).await.unwrap();

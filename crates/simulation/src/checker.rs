@@ -21,6 +21,7 @@ use super::trace::Trace;
 mod answers;
 mod churn;
 mod liveness;
+mod memory;
 mod ownership;
 mod reaction;
 

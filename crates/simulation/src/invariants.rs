@@ -40,11 +40,13 @@ pub enum Invariant {
     Settles,
     /// No control and no format character is said or written: a name may hold what a terminal acts on.
     NothingRaw,
+    /// What is remembered of a fleet is bounded by its runners: a daemon lives for years.
+    StaysSmall,
 }
 
 impl Invariant {
     /// All invariants, with their names.
-    pub const ALL: [(Invariant, &'static str); 17] = [
+    pub const ALL: [(Invariant, &'static str); 18] = [
         (Invariant::NoJobKilled, "no-job-killed"),
         (Invariant::OthersUntouched, "others-untouched"),
         (Invariant::Maximum, "maximum"),
@@ -62,6 +64,7 @@ impl Invariant {
         (Invariant::Reacts, "reacts"),
         (Invariant::Settles, "settles"),
         (Invariant::NothingRaw, "nothing-raw"),
+        (Invariant::StaysSmall, "stays-small"),
     ];
 
     /// The name that docs/reliability.md uses.

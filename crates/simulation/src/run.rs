@@ -185,6 +185,7 @@ impl<'s> Simulation<'s> {
             };
             drop((running, deliveries));
             self.trace.line(self.at(), format_args!("the daemon dies, its disk is {:?}", crash.disk));
+            self.checker.check_memory(&locked(&self.world), self.at(), &files(self.directory.path()));
             self.damage_state_files(crash.disk);
             self.stay_down(crash.down, &mut timeline).await;
         }
@@ -193,7 +194,9 @@ impl<'s> Simulation<'s> {
         if !missing.is_empty() {
             self.checker.violate(at, Invariant::OthersUntouched, format!("{missing:?} no longer exist"));
         }
-        if let Some(raw) = raw_text::in_files(&files(self.directory.path())) {
+        let files = files(self.directory.path());
+        self.checker.check_memory(&locked(&self.world), at, &files);
+        if let Some(raw) = raw_text::in_files(&files) {
             self.checker.violate(at, Invariant::NothingRaw, format!("a state file has {raw:?}"));
         }
         let world = locked(&self.world);

@@ -35,7 +35,6 @@ fn configure(token: &str) -> Step {
         name: "pool-1".to_owned(),
         labels: vec!["linux".to_owned()],
         group: None,
-        ephemeral: true,
         token: token.to_owned().into(),
     })
 }

@@ -97,7 +97,7 @@ fn over_ssh_it_is_the_same_and_a_job_that_fights_wins_nothing() {
          chown runner .env .runner"
     );
     said(&cloud, "lasting", &cut);
-    step(&cloud, "lasting", &Step::Start { ephemeral: false });
+    step(&cloud, "lasting", &Step::Start);
     cloud.wait_inside("lasting", "test -L /opt/actions-runner/bin && pgrep -f '[R]unner.Listener run'");
     cloud.wait("it is online", 60, |world| is_online(world, "lasting"));
 
@@ -155,7 +155,7 @@ fn once_a_drain_has_ended_no_listener_starts() {
     prepared(&cloud, "late");
     configured(&cloud, "late");
     said(&cloud, "late", &keeps_power());
-    step(&cloud, "late", &Step::Start { ephemeral: false });
+    step(&cloud, "late", &Step::Start);
     cloud.wait("it is online", 60, |world| is_online(world, "late"));
     let job = cloud.submit(&[("docker", "sleep 3")])[0];
     cloud.wait_inside("late", "pgrep -f '[R]unner.Worker'");
@@ -169,7 +169,7 @@ fn once_a_drain_has_ended_no_listener_starts() {
     // Another one that cannot tell bars nothing, and frees nothing either.
     said(&cloud, "late", "setsid flock /var/lib/azlin-runner/drain sleep 12 >/dev/null 2>&1 & sleep 0.5");
     assert_eq!(drain(&cloud, "late"), "drain=busy");
-    step(&cloud, "late", &Step::Start { ephemeral: false });
+    step(&cloud, "late", &Step::Start);
     std::thread::sleep(Duration::from_secs(2));
     let left = cloud.inside("late", "pgrep -f '[R]unner.Listener'");
     assert!(!left.status.success(), "{left:?}");

@@ -89,7 +89,6 @@ pub fn configured(cloud: &RealCloud, name: &str) {
         name: name.to_owned(),
         labels: vec!["docker".to_owned()],
         group: None,
-        ephemeral: false,
         token: token.into(),
     };
     step(cloud, name, &Step::Configure(configure));

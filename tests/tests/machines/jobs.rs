@@ -114,7 +114,7 @@ fn an_image_that_holds_the_program_downloads_nothing() {
     assert!(unpacked.expect("a shell is there").success());
     let _daemon = cloud.daemon();
     let line = cloud.wait_for_line(&["is installed ("], 60);
-    assert!(line.contains("configure") && !line.contains("fetch"), "{line}");
+    assert!(line.contains("register") && !line.contains("fetch"), "{line}");
     let job = cloud.submit(&[("docker", "echo ok")])[0];
     cloud.wait("the job ends", 60, |world| succeeded(&world.state.github.jobs[&job]));
 }

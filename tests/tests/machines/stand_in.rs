@@ -77,7 +77,7 @@ fn on_a_system_that_it_does_not_know_the_runner_does_without_libicu_or_says_why_
     );
     said(&cloud, "vm", &dependencies);
     configured(&cloud, "vm");
-    step(&cloud, "vm", &Step::Start { ephemeral: false });
+    step(&cloud, "vm", &Step::Start);
     cloud.wait("it is online", 60, |world| is_online(world, "vm"));
     // Azure Linux has a package manager of its own.
     said(

@@ -2,8 +2,8 @@
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    CallError, Deregistration, Destroy, DestroyOutcome, EntryRef, Proof, ProvisionOutcome, RunnerConfig,
-    RunnerInfo, RunnerStatus,
+    CallError, Deregistration, Destroy, DestroyOutcome, EntryRef, Failure, Proof, RunnerConfig, RunnerInfo,
+    RunnerStatus,
 };
 use azlin_fleet::ports::GitHub;
 
@@ -23,11 +23,18 @@ pub(super) async fn find(github: &dyn GitHub, destroy: &Destroy) -> Result<Optio
     github.runner_named(&destroy.scope, &destroy.runner).await
 }
 
-/// Removes the entry of a start that was interrupted, so that it can be made again; the error says how the start ends for
-/// now.
-pub(super) async fn take_back(github: &dyn GitHub, config: &RunnerConfig) -> Result<(), ProvisionOutcome> {
-    let lags = || ProvisionOutcome::LeftAlone("GitHub has its runner at work: Azure lags".to_owned());
-    let failed = |error: CallError| ProvisionOutcome::Failed(error.into());
+/// Why an entry stays.
+pub(crate) enum NotTakenBack {
+    /// Its runner is at work.
+    AtWork(String),
+    /// GitHub has not removed it.
+    Failed(Failure),
+}
+
+/// Removes the entry of a start that was interrupted, so that it can be made again.
+pub(crate) async fn take_back(github: &dyn GitHub, config: &RunnerConfig) -> Result<(), NotTakenBack> {
+    let lags = || NotTakenBack::AtWork("GitHub has its runner at work: Azure lags".to_owned());
+    let failed = |error: CallError| NotTakenBack::Failed(error.into());
     let Some(entry) = github.runner_named(&config.scope, &config.runner_name).await.map_err(failed)? else {
         return Ok(());
     };
@@ -37,7 +44,7 @@ pub(super) async fn take_back(github: &dyn GitHub, config: &RunnerConfig) -> Res
     match github.deregister(&config.scope, entry.runner_id).await {
         Ok(Deregistration::Removed | Deregistration::NotFound) => Ok(()),
         Ok(Deregistration::Busy) => Err(lags()),
-        Err(error) => Err(ProvisionOutcome::Failed(error.into())),
+        Err(error) => Err(NotTakenBack::Failed(error.into())),
     }
 }
 

@@ -231,12 +231,7 @@ async fn a_resumed_start_makes_what_is_missing_and_nothing_twice() {
         if has_vm {
             assert_eq!(lifecycle.provision(&fleet, &request).await, ProvisionOutcome::Started);
         } else if has_entry {
-            let config = RunnerConfig {
-                scope: fleet.scope.clone(),
-                runner_name: request.name.clone(),
-                labels: labels(&fleet),
-                runner_group: None,
-            };
+            let config = runner_config(&fleet, request.name.clone());
             fixture.context.github(&fleet).jit_config(&config).await.expect("it is registered");
         }
         let outcome = lifecycle.provision(&fleet, &resumed(&request)).await;

@@ -4,13 +4,14 @@
 //! The fleets need no listener. So an address that cannot be listened on when the daemon starts is an error that lasts, and
 //! is tried again, and all else goes on.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::config::DaemonConfig;
-use azlin_fleet::report::{DaemonError, DaemonErrorKind, not_listening};
+use azlin_fleet::report::{DaemonError, DaemonErrorKind, PortHindrance, not_listening};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -148,7 +149,12 @@ impl BoundListener {
                 }
                 Err(error) if !is_told => {
                     is_told = true;
-                    let what = not_listening(address, self.key.as_str(), &error.to_string(), held);
+                    let hindrance = match held {
+                        Some(held) => PortHindrance::SocketUnit(held),
+                        None if error.kind() == io::ErrorKind::PermissionDenied => PortHindrance::Forbidden,
+                        None => PortHindrance::Other,
+                    };
+                    let what = not_listening(address, self.key.as_str(), &error.to_string(), hindrance);
                     warn!(%address, reason = %error, "error: {what}");
                     status_store.ends(DaemonErrorKind::Listening, &of);
                     let about = DaemonErrorKind::Listening;

@@ -10,7 +10,7 @@ const SETTING: &str = "DisableUpdate";
 
 /// The same configuration for a runner that does not update itself: an update in the middle of its life costs
 /// a minute, and the VM has the newest version. What cannot be read stays as it is.
-pub(super) fn without_updates(encoded: &str) -> String {
+pub fn without_updates(encoded: &str) -> String {
     changed(encoded).unwrap_or_else(|| encoded.to_owned())
 }
 

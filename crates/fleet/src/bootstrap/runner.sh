@@ -5,8 +5,9 @@
 #   runner probe                                     what is there, as NAME=value lines
 #   runner fetch URL SHA256 VERSION                  the runner's program, checked before it is unpacked
 #   runner dependencies                              what the program needs of the system
-#   runner configure URL NAME LABELS GROUP EPHEMERAL the token is the first line of standard input
-#   runner start EPHEMERAL                           its service; an ephemeral one powers off at its end
+#   runner register ID NAME                          for one job: the JIT configuration is the first line of standard input
+#   runner configure URL NAME LABELS GROUP           for several jobs: the token is the first line of standard input
+#   runner start                                     its service; a runner for one job powers off at its end
 #   runner drain                                     ends the runner and powers off, unless a job runs
 #   runner attend                                    drains when the VM's user data asks for it, for ever
 #   runner serve                                     with a JIT configuration, in the foreground
@@ -22,6 +23,8 @@ state=/var/lib/azlin-runner
 ended=/run/azlin-ended
 # In a folder of the user's own, so that it can be removed once it is used.
 jitconfig=$state/jit/config
+# The unit that serves with it.
+serving=azlin-runner.service
 # Where the runner's program writes what it does, and its programs; after an update they are in bin.VERSION.
 bin="$home/bin[^/]*"
 
@@ -119,12 +122,24 @@ works() {
     [ "$code" -ne 1 ]
 }
 
+# The id and the name of the runner that this machine is: by its JIT configuration while that waits or its unit runs, or by
+# what config.sh wrote.
+identity() {
+    if [ -s "$jitconfig" ] || { [ "$(unit)" = "$serving" ] && [ "$1" = active ]; }; then
+        cat "$state/registered" 2>/dev/null || :
+    elif [ "$(unit)" != "$serving" ]; then
+        echo "$(configured agentId) $(configured agentName)"
+    fi
+}
+
 probe() {
+    service=$(service)
+    identity=$(identity "$service")
     echo "version=$(version)"
-    echo "runner_id=$(configured agentId)"
-    echo "runner_name=$(configured agentName)"
+    echo "runner_id=${identity%% *}"
+    echo "runner_name=${identity#* }"
     echo "registered=$(cat "$state/registered" 2>/dev/null || :)"
-    echo "service=$(service)"
+    echo "service=$service"
     if works; then echo job=running; else echo job=none; fi
     if [ -e "$state/dependencies" ]; then echo dependencies=installed; else echo dependencies=unknown; fi
 }
@@ -218,22 +233,47 @@ use_invariant() {
     [ ! -e "$state/invariant" ] || export DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 }
 
+# An image may have been made of a machine that was a runner.
+forget_other_runner() {
+    cd "$home"
+    [ -z "$(unit)" ] || systemctl disable --now -- "$(unit)" || :
+    rm -f "$state/unit" /etc/systemd/system/actions.runner.*.service "$jitconfig"
+    rm -f .runner .runner_migrated .credentials .credentials_migrated .credentials_rsaparams .service
+    own
+}
+
+# Keeps what this machine was registered as, where no job can change it.
+note_registered() {
+    echo "$1 $2" >"$state/registered.new"
+    mv "$state/registered.new" "$state/registered"
+}
+
+register() {
+    id=$1 name=$2
+    IFS= read -r jit || :
+    [ -n "$jit" ] || fail "no JIT configuration came on standard input"
+    ensure_user
+    forget_other_runner
+    install -d -o "$user" -g "$user" -m 0700 "$state/jit"
+    (umask 077 && echo "$jit" >"$state/jitconfig.new")
+    chmod 0400 "$state/jitconfig.new"
+    chown "$user:$user" "$state/jitconfig.new"
+    mv "$state/jitconfig.new" "$jitconfig"
+    # Last: a machine that says what it was registered as, and has no configuration, has had its job.
+    note_registered "$id" "$name"
+}
+
 configure() {
-    url=$1 name=$2 labels=$3 group=$4 ephemeral=$5
+    url=$1 name=$2 labels=$3 group=$4
     IFS= read -r token || :
     ensure_user
     use_proxies
     cd "$home"
     if [ "$(configured agentName)" != "$name" ]; then
-        # An image may have been made of a machine that was a runner.
-        [ -z "$(unit)" ] || systemctl disable --now -- "$(unit)" || :
-        rm -f "$state/unit" /etc/systemd/system/actions.runner.*.service
-        rm -f .runner .runner_migrated .credentials .credentials_migrated .credentials_rsaparams .service
-        own
+        forget_other_runner
         set -- --unattended --url "$url" --name "$name" --labels "$labels" --work _work --replace \
             --disableupdate --no-default-labels
         [ -z "$group" ] || set -- "$@" --runnergroup "$group"
-        [ "$ephemeral" != true ] || set -- "$@" --ephemeral
         use_invariant
         # config.sh itself insists on libicu, and only calls this.
         if [ -e "$state/invariant" ]; then
@@ -245,41 +285,66 @@ configure() {
     fi
     id=$(configured agentId)
     [ -n "$id" ] || fail "config.sh has left no runner id in $home/.runner"
-    echo "$id $name" >"$state/registered.new"
-    mv "$state/registered.new" "$state/registered"
+    note_registered "$id" "$name"
     echo "runner_id=$id"
 }
 
+# The unit of a runner for one job, as custom data has it for a machine that installs itself: its end shows.
+install_serving() {
+    cat >"/etc/systemd/system/$serving" <<END
+[Unit]
+Description=GitHub Actions runner
+After=network-online.target
+Wants=network-online.target
+ConditionPathExists=!$ended
+
+[Service]
+Type=exec
+User=$user
+ExecStart=$0 serve
+ExecStopPost=+/bin/systemctl --no-block poweroff
+SyslogIdentifier=azlin-runner
+StandardOutput=journal+console
+StandardError=journal+console
+
+[Install]
+WantedBy=multi-user.target
+END
+    unit=$serving
+}
+
+# The unit of a runner for several jobs, as svc.sh makes it. No job has run yet.
+install_service() {
+    cd "$home"
+    {
+        [ ! -e .env ] || as_user grep -v -i -E '^(https?|no|all)_proxy=' .env || :
+        proxies
+    } >"$state/env"
+    as_user sh -c 'cat >.env' <"$state/env"
+    # config.sh makes it last, and was cut off before.
+    use_invariant
+    [ -e svc.sh ] || as_user ./bin/Runner.Listener configure --generateServiceConfig </dev/null
+    # What a first try left half done is in the way of svc.sh.
+    rm -f .service /etc/systemd/system/actions.runner.*.service
+    ./svc.sh install "$user" </dev/null
+    unit=$(cat .service)
+    case $unit in
+    actions.runner.*.service) ;;
+    *) fail "svc.sh has named no service in $home/.service" ;;
+    esac
+    # Not at the next boot, before its name is kept: a job could change what is then called again.
+    systemctl --quiet disable -- "$unit"
+    mkdir -p "/etc/systemd/system/$unit.d"
+    {
+        printf '[Unit]\nConditionPathExists=!%s\n[Service]\n' "$ended"
+        [ ! -e "$state/invariant" ] || echo 'Environment=DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1'
+    } >"/etc/systemd/system/$unit.d/azlin.conf"
+}
+
 start() {
-    ephemeral=$1
     if [ -z "$(unit)" ]; then
-        cd "$home"
         spare_from_restarts
-        {
-            [ ! -e .env ] || as_user grep -v -i -E '^(https?|no|all)_proxy=' .env || :
-            proxies
-        } >"$state/env"
-        as_user sh -c 'cat >.env' <"$state/env"
-        # config.sh makes it last, and was cut off before.
-        use_invariant
-        [ -e svc.sh ] || as_user ./bin/Runner.Listener configure --generateServiceConfig </dev/null
-        # What a first try left half done is in the way of svc.sh.
-        rm -f .service /etc/systemd/system/actions.runner.*.service
-        ./svc.sh install "$user" </dev/null
-        unit=$(cat .service)
-        case $unit in
-        actions.runner.*.service) ;;
-        *) fail "svc.sh has named no service in $home/.service" ;;
-        esac
-        # Not at the next boot, before its name is kept: a job could change what is then called again.
-        systemctl --quiet disable -- "$unit"
-        mkdir -p "/etc/systemd/system/$unit.d"
-        {
-            printf '[Unit]\nConditionPathExists=!%s\n[Service]\n' "$ended"
-            [ ! -e "$state/invariant" ] || echo 'Environment=DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1'
-            # It takes no other job, and its end shows.
-            [ "$ephemeral" != true ] || echo 'ExecStopPost=+/bin/systemctl --no-block poweroff'
-        } >"/etc/systemd/system/$unit.d/azlin.conf"
+        if [ -s "$jitconfig" ]; then install_serving; else install_service; fi
         systemctl daemon-reload
         echo "$unit" >"$state/unit.new"
         mv "$state/unit.new" "$state/unit"
@@ -455,7 +520,7 @@ drain() {
 }
 
 end_units() {
-    for unit in azlin-runner.service $(unit); do
+    for unit in "$serving" $(unit); do
         systemctl kill --signal=KILL -- "$unit" 2>/dev/null || :
     done
 }
@@ -527,11 +592,11 @@ case ${1-} in
 probe | drain | off | attend | serve | watch)
     "$@"
     ;;
-fetch | dependencies | configure | start)
+fetch | dependencies | register | configure | start)
     alone
     "$@"
     ;;
 *)
-    fail "usage: runner probe | fetch | dependencies | configure | start | drain | attend | serve | watch"
+    fail "usage: runner probe | fetch | dependencies | register | configure | start | drain | attend | serve | watch"
     ;;
 esac

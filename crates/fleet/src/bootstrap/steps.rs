@@ -11,7 +11,7 @@ use crate::model::Step;
 pub struct ProbeResult {
     /// The version of the runner program. Absent means that there is no program.
     pub version: Option<String>,
-    /// The id and name in `.runner`. Present means that the runner is configured.
+    /// The id and name of the runner that the machine is: of a JIT configuration that waits or is at work, or in `.runner`.
     pub configured: Option<(RunnerId, String)>,
     /// The id and name of an earlier configuration. An ephemeral runner removes `.runner` when it ends.
     pub registered: Option<(RunnerId, String)>,
@@ -56,19 +56,26 @@ impl ProbeResult {
             Step::Probe => return ProbeResult::parse(printed),
             Step::Fetch(download) => self.version = Some(download.version().unwrap_or("unknown").to_owned()),
             Step::Dependencies => self.has_dependencies = true,
+            Step::Register(runner) => {
+                self.is_registered_as(runner.runner_id, &runner.name);
+            }
             Step::Configure(config) => {
                 let id = printed.lines().rev().find_map(|line| line.trim_end().strip_prefix("runner_id="));
                 let id = id.and_then(|id| id.parse().ok()).map(RunnerId);
                 let id = id.ok_or("config.sh has not told the runner's id")?;
-                self.configured = Some((id, config.name.clone()));
-                self.registered = self.configured.clone();
-                // The service and job belonged to another runner.
-                (self.is_active, self.runs_job) = (false, false);
+                self.is_registered_as(id, &config.name);
             }
-            Step::Start { .. } => self.is_active = true,
+            Step::Start => self.is_active = true,
             Step::Drain => self.is_active = false,
         }
         Ok(self)
+    }
+
+    fn is_registered_as(&mut self, id: RunnerId, name: &str) {
+        self.configured = Some((id, name.to_owned()));
+        self.registered = self.configured.clone();
+        // The service and job belonged to another runner.
+        (self.is_active, self.runs_job) = (false, false);
     }
 }
 
@@ -90,7 +97,7 @@ pub enum NextStep {
     Fetch,
     /// The system lacks packages that the runner program needs.
     Dependencies,
-    /// The runner is not registered.
+    /// The runner is not registered: [`Step::Register`] for one job, [`Step::Configure`] for several.
     Configure,
     /// The runner is registered, and its service does not run.
     Start,

@@ -95,6 +95,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
         login: Some("mona".into()),
         expires_at: Some("2027-03-01T00:00:00Z".parse().expect("a time")),
         scopes: None,
+        narrow_refused: None,
     };
     let reset = "2026-11-25T12:30:00Z".parse().expect("a time");
     let image = ImageFacts {

@@ -64,6 +64,15 @@ fn signed_in(notes: &mut Notes, fleets: &[Fleet], facts: &GitHubFacts, now: Time
                 let cure = "make a token without these, or sign in as a GitHub App";
                 notes.warning("risk: scopes", found, cure);
             }
+            if let Some(said) = &found.narrow_refused {
+                let found = format!(
+                    "who has the app's token can do more than azlin needs: GitHub gives no narrower one, and says \"{said}\""
+                );
+                let cure = "give the app Actions: read and Administration: write on the repositories, or Self-hosted runners: \
+                            write on the organisation; let its installation reach each repository in the fleets' files; and \
+                            write renamed repositories by their new names";
+                notes.warning("risk: app token", found, cure);
+            }
         }
         Err(error) if error.kind == CallErrorKind::NotPermitted => {
             notes.failed(State::Problem, "credential", error);
@@ -144,7 +153,7 @@ fn used_up(notes: &mut Notes, budget: Option<&Option<RateBudget>>, wait: Option<
 }
 
 fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
-    let Credential { kind, login, expires_at, scopes } = found;
+    let Credential { kind, login, expires_at, scopes, narrow_refused: _ } = found;
     let what = match kind {
         TokenKind::Classic => "personal access token (classic)",
         TokenKind::FineGrained => "fine-grained personal access token",

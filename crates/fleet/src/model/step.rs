@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::model::Download;
+use crate::model::{Download, RunnerId};
 
 /// The path of the program that each step calls.
 pub const RUNNER_PATH: &str = "/usr/local/lib/azlin/runner";
@@ -19,15 +19,25 @@ pub enum Step {
     Fetch(Download),
     /// Installs the system packages that the runner program needs.
     Dependencies,
-    /// Registers the runner at GitHub.
+    /// Makes the machine a runner for one job, whose entry GitHub has.
+    Register(Register),
+    /// Registers a runner for several jobs at GitHub.
     Configure(Configure),
-    /// Starts the runner's service.
-    Start {
-        /// Whether the machine powers off when the runner ends.
-        ephemeral: bool,
-    },
+    /// Starts the runner's service. The machine of a runner for one job powers off when the runner ends.
+    Start,
     /// Ends the runner if it runs no job, and powers the machine off; see [`DrainAnswer`].
     Drain,
+}
+
+/// A runner for one job, whose entry GitHub has made.
+#[derive(Debug, Clone)]
+pub struct Register {
+    /// GitHub's id of the runner.
+    pub runner_id: RunnerId,
+    /// The runner's name.
+    pub name: String,
+    /// The JIT configuration.
+    pub jit_config: SecretString,
 }
 
 /// The arguments of `config.sh`.
@@ -41,8 +51,6 @@ pub struct Configure {
     pub labels: Vec<String>,
     /// The runner group. Absent means the default group.
     pub group: Option<String>,
-    /// Whether the runner takes only one job.
-    pub ephemeral: bool,
     /// The registration token.
     pub token: SecretString,
 }
@@ -77,8 +85,9 @@ impl Step {
             Step::Probe => "probe",
             Step::Fetch(_) => "fetch",
             Step::Dependencies => "dependencies",
+            Step::Register(_) => "register",
             Step::Configure(_) => "configure",
-            Step::Start { .. } => "start",
+            Step::Start => "start",
             Step::Drain => "drain",
         }
     }
@@ -86,20 +95,19 @@ impl Step {
     /// The command for a POSIX shell. It holds no secret, because other users of the machine can see it.
     pub fn command(&self) -> String {
         let arguments: Vec<String> = match self {
-            Step::Probe | Step::Dependencies | Step::Drain => Vec::new(),
+            Step::Probe | Step::Dependencies | Step::Start | Step::Drain => Vec::new(),
             Step::Fetch(download) => {
                 // Without a checksum nothing fits, and nothing is unpacked.
                 let sha256 = download.sha256.clone().unwrap_or_default();
                 vec![download.url.clone(), sha256, download.version().unwrap_or_default().to_owned()]
             }
+            Step::Register(runner) => vec![runner.runner_id.to_string(), runner.name.clone()],
             Step::Configure(config) => vec![
                 config.url.clone(),
                 config.name.clone(),
                 config.labels.join(","),
                 config.group.clone().unwrap_or_default(),
-                config.ephemeral.to_string(),
             ],
-            Step::Start { ephemeral } => vec![ephemeral.to_string()],
         };
         let words = [RUNNER_PATH.to_owned(), self.name().to_owned()].into_iter().chain(arguments);
         words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ")
@@ -107,18 +115,18 @@ impl Step {
 
     /// The standard input of the command. Absent means that it has none.
     pub fn input(&self) -> Option<SecretString> {
-        match self {
-            Step::Configure(config) => {
-                Some(SecretString::from(format!("{}\n", config.token.expose_secret())))
-            }
-            Step::Probe | Step::Fetch(_) | Step::Dependencies | Step::Start { .. } | Step::Drain => None,
-        }
+        let secret = match self {
+            Step::Register(runner) => &runner.jit_config,
+            Step::Configure(config) => &config.token,
+            Step::Probe | Step::Fetch(_) | Step::Dependencies | Step::Start | Step::Drain => return None,
+        };
+        Some(SecretString::from(format!("{}\n", secret.expose_secret())))
     }
 
     /// The time limit of the step.
     pub fn limit(&self) -> Duration {
         Duration::from_secs(match self {
-            Step::Probe | Step::Start { .. } => 60,
+            Step::Probe | Step::Register(_) | Step::Start => 60,
             Step::Fetch(_) | Step::Dependencies => 600,
             Step::Configure(_) => 120,
             Step::Drain => 30,

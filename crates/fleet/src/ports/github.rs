@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::model::{
     AccountName, Budget, CallError, Calls, Deregistration, Download, FoundJob, JobId, Queue,
     RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo,
-    RunnerName, RunnerRegistration, Scope,
+    RunnerName, RunnerRegistration, Scope, TokenAccess,
 };
 
 /// GitHub.
@@ -27,6 +27,10 @@ pub trait GitHub: Send + Sync {
     /// Takes in the labels of all runners that the jobs of queues can count for, in lower case. A run without a job for
     /// them is read less often. Until the first call every label counts.
     fn serve_labels(&self, labels: BTreeSet<String>);
+
+    /// Takes in what the fleets of this credential need. An app's token is asked for with that, and again when they need
+    /// more. What a request needs besides is added when it is sent.
+    fn serve_access(&self, access: &TokenAccess);
 
     /// What the runner group of that name permits, or the default group where no name is given; `None` when there is no
     /// such group. A repository has no groups.

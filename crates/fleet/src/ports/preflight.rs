@@ -40,6 +40,8 @@ pub struct Credential {
     pub expires_at: Option<Timestamp>,
     /// Its scopes, where it is of a kind that has them.
     pub scopes: Option<Vec<ForeignText>>,
+    /// What GitHub said when it refused an app a token with no more than the fleets need.
+    pub narrow_refused: Option<ForeignText>,
 }
 
 /// The primary rate limit.

@@ -127,15 +127,29 @@ pub fn crowded(door: DoorKind) -> String {
     )
 }
 
-/// That an address cannot be listened on, for people. `held` is the address on the same port that systemd's socket unit
-/// listens on.
-pub fn not_listening(address: SocketAddr, key: &str, error: &str, held: Option<SocketAddr>) -> String {
-    let cure = match held {
-        Some(held) => format!(
+/// What keeps the daemon from an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortHindrance {
+    /// systemd's socket unit listens on this address, on the same port.
+    SocketUnit(SocketAddr),
+    /// The daemon may not listen there: its unit permits few ports (`SocketBindAllow=`), and ports below 1024 are for root.
+    Forbidden,
+    /// Another process has the port, most likely.
+    Other,
+}
+
+/// That an address cannot be listened on, for people.
+pub fn not_listening(address: SocketAddr, key: &str, error: &str, hindrance: PortHindrance) -> String {
+    let cure = match hindrance {
+        PortHindrance::SocketUnit(held) => format!(
             "azlin-github-runner.socket listens on {held} already: name {address} there instead, with `systemctl edit \
              azlin-github-runner.socket`, or another port in azlin.toml"
         ),
-        None => "`ss -ltnp` as root shows who has the port".to_owned(),
+        PortHindrance::Forbidden => format!(
+            "let systemd listen for the daemon: `systemctl edit azlin-github-runner.socket`, with ListenStream={address} below \
+             [Socket]; the daemon itself may listen on the ports of SocketBindAllow= in its unit alone"
+        ),
+        PortHindrance::Other => "`ss -ltnp` as root shows who has the port".to_owned(),
     };
     format!(
         "{address} ([http] {key}) cannot be listened on: {error}; {cure}. It is tried again, and the fleets do not need it"
@@ -145,6 +159,19 @@ pub fn not_listening(address: SocketAddr, key: &str, error: &str, held: Option<S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_keeps_the_daemon_from_a_port_is_told_with_its_cure() {
+        let address: SocketAddr = "0.0.0.0:8443".parse().expect("an address");
+        for (hindrance, cure) in [
+            (PortHindrance::SocketUnit(address), "listens on 0.0.0.0:8443 already"),
+            (PortHindrance::Forbidden, "with ListenStream=0.0.0.0:8443 below [Socket]"),
+            (PortHindrance::Other, "`ss -ltnp` as root"),
+        ] {
+            let told = not_listening(address, "listen", "no", hindrance);
+            assert!(told.contains(cure) && told.ends_with("the fleets do not need it"), "{told}");
+        }
+    }
 
     #[test]
     fn a_crowded_door_is_told_when_it_begins_and_when_it_has_been_quiet_for_a_minute() {

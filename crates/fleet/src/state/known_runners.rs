@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::RunnerName;
+use crate::seeded_bug;
 use crate::state::RunnerState;
 
 /// What was seen of each runner that still exists, or may.
@@ -62,7 +63,10 @@ impl KnownRunners {
         lag: Duration,
         now: Timestamp,
     ) {
-        self.0.retain(|name, known| known.is_recent(lag, now) || is_shown(name));
+        self.0.retain(|name, known| {
+            let is_kept = known.is_recent(lag, now) || is_shown(name);
+            seeded_bug!(NothingForgotten, is_kept, true)
+        });
     }
 
     /// Whether lists show everything that this daemon asked for.

@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use azlin_fleet::model::TokenAccess;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
@@ -18,6 +19,8 @@ const LEFT_ALONE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(super) struct Issued {
     pub(super) token: Arc<SecretString>,
+    /// What it is good for.
+    pub(super) access: TokenAccess,
     pub(super) ends: Instant,
 }
 
@@ -31,6 +34,7 @@ pub(super) struct InstallationTokens {
 /// A token that has a successor, and the time in which its users leave it.
 struct Leaving {
     token: Arc<SecretString>,
+    access: TokenAccess,
     from: Instant,
     until: Instant,
 }
@@ -39,9 +43,9 @@ impl InstallationTokens {
     /// Takes a new token. Each repository leaves the one before it at its own moment.
     pub(super) fn renew(&mut self, issued: Issued, now: Instant) {
         let before = self.newest.replace(issued);
-        self.before = before.and_then(|Issued { token, ends }| {
+        self.before = before.and_then(|Issued { token, access, ends }| {
             let until = ends.checked_sub(LEFT_ALONE).filter(|until| *until > now)?;
-            Some(Leaving { token, from: now, until })
+            Some(Leaving { token, access, from: now, until })
         });
     }
 
@@ -66,6 +70,12 @@ impl InstallationTokens {
     /// The newest token, so that texts can be redacted.
     pub(super) fn newest(&self) -> Option<Arc<SecretString>> {
         self.newest.as_ref().map(|issued| Arc::clone(&issued.token))
+    }
+
+    /// Drops the tokens that are not good for what is needed.
+    pub(super) fn leave_narrow(&mut self, needed: &TokenAccess) {
+        self.newest.take_if(|issued| !issued.access.covers(needed));
+        self.before.take_if(|before| !before.access.covers(needed));
     }
 
     /// Drops a token that GitHub refuses. When it is the newest, none is good.
@@ -97,7 +107,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn issued(name: &str, ends: Instant) -> Issued {
-        Issued { token: Arc::new(SecretString::from(name)), ends }
+        Issued { token: Arc::new(SecretString::from(name)), access: TokenAccess::Everything, ends }
     }
 
     fn used(tokens: &InstallationTokens, owner: &str, now: Instant) -> Option<String> {
@@ -122,6 +132,17 @@ mod tests {
             assert!((70..=130).contains(&count), "{count} of 1000 move in minute {minute}");
         }
         assert_eq!(tokens.left(now), 60 * MINUTE);
+    }
+
+    #[test]
+    fn a_token_that_is_too_narrow_is_not_used() {
+        let (now, needed) = (Instant::now(), TokenAccess::of_request("repos/o/r/actions/runs"));
+        for (access, is_left) in [(TokenAccess::Everything, false), (TokenAccess::default(), true)] {
+            let mut tokens = InstallationTokens::default();
+            tokens.renew(Issued { access, ..issued("it", now + 60 * MINUTE) }, now);
+            tokens.leave_narrow(&needed);
+            assert_eq!(used(&tokens, "repos/o/r", now).is_none(), is_left);
+        }
     }
 
     #[test]

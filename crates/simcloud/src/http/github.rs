@@ -24,7 +24,7 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> Sim
     }
     let token = request.bearer().unwrap_or_default();
     let ends = match world.installation_tokens.get(token) {
-        Some(end) => Some(*end),
+        Some(token) => Some(token.ends),
         None if token == world.settings.token => world.github_token_ends_at(),
         None => Some(Timestamp::UNIX_EPOCH),
     };
@@ -32,6 +32,12 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> Sim
         return SimResponse::json(401, &shape::error(401, "Bad credentials"));
     }
     let is_given = token == world.settings.token;
+    let needed = needed(&request.method, &request.path);
+    let narrow = world.installation_tokens.get(token);
+    if let Some(refused) = narrow.and_then(|token| token.refuses(request, needed)) {
+        world.count_requests(1);
+        return refused;
+    }
     if let Some(elsewhere) = addresses::moved(world, request) {
         world.count_requests(1);
         return elsewhere;
@@ -115,7 +121,8 @@ fn needed(method: &str, path: &str) -> &'static str {
             (false, _) => "organization_hooks=write",
         };
     }
-    match (path.contains("/actions/runs"), path.starts_with("/repos/"), method) {
+    let reads_runs = ["/actions/runs", "/actions/jobs"].iter().any(|part| path.contains(part));
+    match (reads_runs, path.starts_with("/repos/"), method) {
         (true, ..) => "actions=read",
         (_, true, "GET") => "administration=read",
         (_, true, _) => "administration=write",

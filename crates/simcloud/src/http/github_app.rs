@@ -1,7 +1,10 @@
 //! GitHub's side of a GitHub App: it verifies the app's JWT, and issues installation tokens.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use rand::RngExt;
 use ring::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
 use rustls_pki_types::PrivatePkcs1KeyDer;
@@ -26,22 +29,22 @@ const LONGEST: i64 = 600;
 /// Answers a request by the app itself; `None` if it is another request.
 pub(crate) fn answer(world: &mut World, request: &SimRequest) -> Option<SimResponse> {
     let segments = request.segments();
-    let (route, answer): (&str, fn(&mut World) -> SimResponse) =
+    let (route, answer): (&str, fn(&mut World, &SimRequest) -> SimResponse) =
         match (request.method.as_str(), segments.as_slice()) {
-            ("GET", ["app"]) => ("/app", |world| SimResponse::json(200, &app(world))),
+            ("GET", ["app"]) => ("/app", |world, _| SimResponse::json(200, &app(world))),
             ("POST", ["app", "installations", id, "access_tokens"]) => (
                 "/app/installations/{installation_id}/access_tokens",
                 if *id == INSTALLATION_ID.to_string() {
                     issue
                 } else {
-                    |_| SimResponse::json(404, &shape::not_found())
+                    |_, _| SimResponse::json(404, &shape::not_found())
                 },
             ),
             _ => return None,
         };
     let answer = match refused(world, request.bearer().unwrap_or_default()) {
         Some(why) => SimResponse::json(401, &shape::error(401, why)),
-        None => answer(world),
+        None => answer(world, request),
     };
     Some(SimResponse { route: route.to_owned(), ..answer })
 }
@@ -78,19 +81,73 @@ fn refused(world: &World, jwt: &str) -> Option<&'static str> {
     }
 }
 
-fn issue(world: &mut World) -> SimResponse {
+fn issue(world: &mut World, request: &SimRequest) -> SimResponse {
+    let asked = request.json().unwrap_or_default();
+    let given = world.account.app_permissions.clone();
+    let permissions: BTreeMap<String, String> = match asked["permissions"].as_object() {
+        None => given.clone(),
+        Some(asked) => {
+            let text = |level: &Value| level.as_str().unwrap_or_default().to_owned();
+            asked.iter().map(|(name, level)| (name.clone(), text(level))).collect()
+        }
+    };
+    let is_given = |(name, level): (&String, &String)| {
+        given.get(name).is_some_and(|given| given == level || level == "read")
+    };
+    if !permissions.iter().all(is_given) {
+        let message = "The permissions requested are not granted to this installation.";
+        return SimResponse::json(422, &shape::error(422, message));
+    }
+    let names = asked["repositories"].as_array();
+    let names = names.map(|names| names.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase));
+    let repositories: Option<BTreeSet<String>> = names.map(Iterator::collect);
+    let is_there = |name: &String| {
+        let mut known = world.state.github.repos.keys();
+        known.any(|repo| repo.rsplit_once('/').is_some_and(|(_, known)| known == name))
+    };
+    if !repositories.iter().flatten().all(is_there) {
+        let message = "There is at least one repository that does not exist or is not accessible to the parent installation.";
+        return SimResponse::json(422, &shape::error(422, message));
+    }
     let token = format!("ghs_{:032x}", world.rng.random::<u128>());
     let ends = world.now() + world.settings.app_token_life;
-    world.installation_tokens.insert(token.clone(), ends);
+    let selection = if repositories.is_some() { "selected" } else { "all" };
     let shown = json!({
         "token": token, "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        "permissions": permissions(), "repository_selection": "all",
+        "permissions": permissions, "repository_selection": selection,
     });
+    world.installation_tokens.insert(token, InstallationToken { ends, permissions, repositories });
     SimResponse::json(201, &shown)
 }
 
-fn permissions() -> Value {
-    json!({"actions": "read", "administration": "write", "metadata": "read", "organization_self_hosted_runners": "write"})
+/// A token of the installation.
+#[derive(Debug, Clone)]
+pub(crate) struct InstallationToken {
+    pub(crate) ends: Timestamp,
+    permissions: BTreeMap<String, String>,
+    /// The only repositories, by name in lower case.
+    repositories: Option<BTreeSet<String>>,
+}
+
+impl InstallationToken {
+    /// Why a request goes beyond the token; `None` if it does not.
+    pub(crate) fn refuses(&self, request: &SimRequest, needed: &'static str) -> Option<SimResponse> {
+        let segments = request.segments();
+        if let ["repos", _, name, ..] = segments.as_slice()
+            && let Some(only) = &self.repositories
+            && !only.contains(&name.to_ascii_lowercase())
+        {
+            return Some(SimResponse::json(404, &shape::not_found()));
+        }
+        let is_of_actions = ["actions", "hooks"].iter().any(|part| segments.contains(part));
+        let needed = if is_of_actions { needed } else { "metadata=read" };
+        let (name, level) = needed.split_once('=')?;
+        if self.permissions.get(name).is_some_and(|own| own == level || own == "write") {
+            return None;
+        }
+        let answer = SimResponse::json(403, &shape::error(403, "Resource not accessible by integration"));
+        Some(answer.header("x-accepted-github-permissions", needed))
+    }
 }
 
 fn app(world: &World) -> Value {
@@ -98,6 +155,6 @@ fn app(world: &World) -> Value {
     json!({
         "id": 4711, "slug": "azlin-runners", "node_id": "A_4711", "client_id": "Iv23simcloud", "name": "azlin runners",
         "owner": user("https://api.github.invalid", "o"), "description": null, "external_url": "https://example.invalid", "html_url": "https://github.invalid/apps/azlin-runners",
-        "created_at": began, "updated_at": began, "permissions": permissions(), "events": [], "installations_count": 1,
+        "created_at": began, "updated_at": began, "permissions": world.account.app_permissions, "events": [], "installations_count": 1,
     })
 }

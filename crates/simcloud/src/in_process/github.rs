@@ -7,7 +7,7 @@ use azlin_fleet::model::{
     AccountName, Budget, CallError, CallErrorKind, Calls, CompletedJob, Deregistration, Download,
     ForeignText, FoundJob, Job, JobId, JobStatus, Queue, RegistrationToken, RepoSlug, RunId, RunRepository,
     RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
-    RunnerStatus, Scope,
+    RunnerStatus, Scope, TokenAccess,
 };
 use azlin_fleet::ports::GitHub;
 use azlin_fleet::seeded_bug;
@@ -177,6 +177,8 @@ impl GitHub for InProcess {
 
     /// Every run is read in each look.
     fn serve_labels(&self, _labels: BTreeSet<String>) {}
+
+    fn serve_access(&self, _access: &TokenAccess) {}
 
     async fn runner_group(
         &self,

@@ -86,6 +86,7 @@ impl GitHubPreflight for InProcess {
                 login: Some("sim-user".into()),
                 expires_at,
                 scopes: Some(scopes.map(ForeignText::from).to_vec()),
+                narrow_refused: None,
             })
         })
         .await

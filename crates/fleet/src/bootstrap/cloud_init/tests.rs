@@ -104,8 +104,9 @@ fn what_reaches_a_shell_is_quoted() {
 
 #[test]
 fn it_leaves_room_below_azures_limit() {
-    let limit = 64 * 1024 / 4 * 3;
-    assert!(sample().len() < limit / 2, "{} of {limit} bytes", sample().len());
+    // That of the sample is a word; GitHub's have some kilobytes.
+    let (limit, jit_config) = (64 * 1024 / 4 * 3, 16 * 1024);
+    assert!(sample().len() + jit_config < limit, "{} of {limit} bytes", sample().len());
 }
 
 #[test]

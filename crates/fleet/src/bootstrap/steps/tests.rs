@@ -1,7 +1,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
-use crate::model::Configure;
+use crate::model::{Configure, Register};
 
 fn download() -> Download {
     Download {
@@ -19,9 +19,13 @@ fn configure() -> Configure {
         name: "ci-1".to_owned(),
         labels: vec!["self-hosted".to_owned(), "linux".to_owned()],
         group: None,
-        ephemeral: true,
         token: SecretString::from("SECRET".to_owned()),
     }
+}
+
+fn registration() -> Register {
+    let jit_config = SecretString::from("JITSECRET".to_owned());
+    Register { runner_id: RunnerId(42), name: "ci-1".to_owned(), jit_config }
 }
 
 /// The result of a probe of the machine of ci-1, from a short form without the names.
@@ -125,30 +129,38 @@ fn what_reaches_a_shell_is_quoted_and_no_secret_is_in_it() {
         r"'/usr/local/lib/azlin/runner' 'fetch' 'https://example.invalid/it'\''s.tar.gz' 'ab12' '2.330.0'"
     );
     let step = Step::Configure(Configure { name: "a; rm -rf /".to_owned(), ..configure() });
-    let words = "'configure' 'https://github.com/o/r' 'a; rm -rf /' 'self-hosted,linux' '' 'true'";
+    let words = "'configure' 'https://github.com/o/r' 'a; rm -rf /' 'self-hosted,linux' ''";
     assert_eq!(step.command(), format!("'/usr/local/lib/azlin/runner' {words}"));
     assert_eq!(step.input().expect("the token").expose_secret(), "SECRET\n");
     assert!(!format!("{step:?}").contains("SECRET"), "a step that is logged shows no token");
+    let step = Step::Register(registration());
+    assert_eq!(step.command(), "'/usr/local/lib/azlin/runner' 'register' '42' 'ci-1'");
+    assert_eq!(step.input().expect("the configuration").expose_secret(), "JITSECRET\n");
+    assert!(!format!("{step:?}").contains("JITSECRET"));
 }
 
 #[test]
 fn each_step_leads_to_the_next_until_it_runs() {
     let download = download();
-    let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: true };
-    let mut now = found("");
-    let mut taken = Vec::new();
-    loop {
-        let (step, printed) = match next(&now, &wanted) {
-            NextStep::Fetch => (Step::Fetch(download.clone()), ""),
-            NextStep::Dependencies => (Step::Dependencies, ""),
-            NextStep::Configure => (Step::Configure(configure()), "√ Runner added\nrunner_id=42\r\n"),
-            NextStep::Start => (Step::Start { ephemeral: true }, ""),
-            NextStep::Done(id) => break assert_eq!(id, RunnerId(42)),
-            NextStep::Ended(id) => panic!("{id}"),
-        };
-        taken.push(step.name());
-        now = now.after(&step, printed).expect("told");
+    let one_job = Step::Register(registration());
+    let several = Step::Configure(configure());
+    for (registers, printed) in [(one_job, ""), (several, "√ Runner added\nrunner_id=42\r\n")] {
+        let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: true };
+        let mut now = found("");
+        let mut taken = Vec::new();
+        loop {
+            let (step, printed) = match next(&now, &wanted) {
+                NextStep::Fetch => (Step::Fetch(download.clone()), ""),
+                NextStep::Dependencies => (Step::Dependencies, ""),
+                NextStep::Configure => (registers.clone(), printed),
+                NextStep::Start => (Step::Start, ""),
+                NextStep::Done(id) => break assert_eq!(id, RunnerId(42)),
+                NextStep::Ended(id) => panic!("{id}"),
+            };
+            taken.push(step.name());
+            now = now.after(&step, printed).expect("told");
+        }
+        assert_eq!(taken, ["fetch", "dependencies", registers.name(), "start"]);
     }
-    assert_eq!(taken, ["fetch", "dependencies", "configure", "start"]);
     assert!(found("").after(&Step::Configure(configure()), "no id").is_err());
 }

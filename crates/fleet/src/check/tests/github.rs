@@ -53,6 +53,16 @@ fn github() {
             ],
         ),
         (
+            |f| {
+                let credential = f.credential.as_mut().expect("a credential");
+                credential.narrow_refused = Some("The permissions requested are not granted".into());
+            },
+            &[
+                "Warning risk: app token: who has the app's token can do more than azlin needs: GitHub gives no narrower one, \
+                 and says \"The permissions requested are not granted\"",
+            ],
+        ),
+        (
             |f| of_kind(f, TokenKind::Installation),
             &[
                 "Warning credential: token of an app's installation, which ends within an hour and is not renewed",

@@ -109,3 +109,61 @@ fn a_burst_of_requests_that_do_not_recur_makes_polls_no_rarer() {
         assert_eq!(slowed, is_slowed, "{once}");
     }
 }
+
+/// How much rarer the flood of one repository makes the polls of all fleets on its credential, at most. It is written down in
+/// docs/reliability.md.
+const FLOOD_FACTOR: u64 = 5;
+
+/// How many runs of a flood are read: so many at once, and then in each minute.
+#[derive(Clone, Copy)]
+struct FloodReads {
+    at_once: u64,
+    a_minute: u64,
+}
+
+/// The longest interval between two polls of an hour in which those of the other fleets cost `a_poll`, and in which one
+/// repository has more new runs than are read, from a minute on. Ten old ones are read in each look, too.
+fn flooded(a_poll: u64, flood: Option<(i64, FloodReads)>) -> Duration {
+    let mut pacer = PollPacer::default();
+    let (mut used, mut once, mut next, mut longest) = (0, 0, 0, POLL);
+    let mut last = None;
+    for minute in 0..60 {
+        if minute < next {
+            continue;
+        }
+        let budget = Budget { limit: 5000, remaining: 5000_u64.saturating_sub(used), reset: at(3600) };
+        let every = pacer.look(Some(budget), once, POLL, at(60 * minute)).map_or(POLL, |slowed| slowed.every);
+        longest = longest.max(every);
+        next = minute + every.as_secs() as i64 / 60;
+        used += a_poll;
+        if let Some((from, reads)) = flood.filter(|(from, _)| *from <= minute) {
+            let since = minute - last.unwrap_or(from);
+            let new = if last.is_none() { reads.at_once } else { reads.a_minute * since.unsigned_abs() };
+            let new = new.min(reads.at_once);
+            // The adapter counts what is above 20 in one look as a burst, and a look costs four lists.
+            (used, once, last) = (used + new + 14, once + new.saturating_sub(20), Some(minute));
+        }
+    }
+    longest
+}
+
+/// What one repository may cost is bounded by the adapter (`run_reads.rs`: 300 at once, one in two seconds), and so is what
+/// that does to others.
+#[test]
+fn a_flood_in_one_repository_slows_others_by_no_more_than_the_factor_that_is_written_down() {
+    let page = include_str!("../../../../../docs/reliability.md");
+    assert!(page.contains(&format!("at most {FLOOD_FACTOR} times as long")), "it is written down");
+    let worst = |reads: FloodReads| {
+        let of = |a_poll: u64| {
+            let calm = flooded(a_poll, None).as_secs();
+            let ratios =
+                (0..58).map(move |from| flooded(a_poll, Some((from, reads))).as_secs().div_ceil(calm));
+            ratios.max().unwrap_or_default()
+        };
+        [0, 10, 30, 50, 60, 70, 80, 100, 200, 300].into_iter().map(of).max().unwrap_or_default()
+    };
+    let bounded = worst(FloodReads { at_once: 300, a_minute: 30 });
+    assert!(bounded <= FLOOD_FACTOR, "{bounded} times");
+    let unbounded = worst(FloodReads { at_once: 900, a_minute: 900 });
+    assert!(unbounded > FLOOD_FACTOR, "reads without a bound are seen: {unbounded} times");
+}

@@ -5,7 +5,7 @@ use azlin_fleet::bootstrap::{
     cloud_init::reachable,
     steps::{NextStep, ProbeResult, WantedRunner, next},
 };
-use azlin_fleet::model::{Configure, Scope};
+use azlin_fleet::model::{Configure, Register, RunnerConfig, RunnerName, Scope};
 use azlin_fleet::ports::GitHub;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -28,6 +28,10 @@ fn cloud(more: &str) -> InProcess {
 
 fn scope() -> Scope {
     "repo:o/r".parse().expect("valid")
+}
+
+fn runner_name() -> RunnerName {
+    RunnerName::new(&"ci".parse().expect("valid"), Timestamp::UNIX_EPOCH, 1)
 }
 
 /// A VM with this host key.
@@ -58,18 +62,26 @@ async fn step_for(
         NextStep::Fetch => Some(Step::Fetch(download)),
         NextStep::Dependencies => Some(Step::Dependencies),
         NextStep::Configure => {
+            if ephemeral {
+                let entry = cloud.runner_named(&scope(), &runner_name()).await.expect("told");
+                if let Some(entry) = entry {
+                    cloud.deregister(&scope(), entry.runner_id).await.expect("it is offline");
+                }
+                let config = RunnerConfig {
+                    scope: scope(),
+                    runner_name: runner_name(),
+                    labels: vec!["x".parse().expect("valid")],
+                    runner_group: None,
+                };
+                let made = cloud.jit_config(&config).await.expect("the name is free");
+                let (name, jit_config) = (name.to_owned(), made.encoded_jit_config);
+                return Ok(Some(Step::Register(Register { runner_id: made.runner_id, name, jit_config })));
+            }
             let token = cloud.registration_token(&scope()).await.expect("a token").token;
             let (url, name) = ("https://github.com/o/r".to_owned(), name.to_owned());
-            Some(Step::Configure(Configure {
-                url,
-                name,
-                labels: vec!["x".to_owned()],
-                group: None,
-                ephemeral,
-                token,
-            }))
+            Some(Step::Configure(Configure { url, name, labels: vec!["x".to_owned()], group: None, token }))
         }
-        NextStep::Start => Some(Step::Start { ephemeral }),
+        NextStep::Start => Some(Step::Start),
         NextStep::Done(_) | NextStep::Ended(_) => None,
     })
 }
@@ -98,7 +110,7 @@ async fn bootstrap(cloud: &InProcess, machine: &Machine, ephemeral: bool) -> usi
 #[tokio::test(start_paused = true)]
 async fn an_ephemeral_runner_has_its_job_and_the_machine_powers_off() {
     let cloud = cloud("");
-    let machine = machine(&cloud, "vm-a");
+    let machine = machine(&cloud, runner_name().as_str());
     let early = cloud.connect(&machine).await.map(drop).expect_err("it has not booted");
     assert_eq!(early.kind, SshErrorKind::Unreachable);
     assert_eq!(bootstrap(&cloud, &machine, true).await, 0);
@@ -124,7 +136,7 @@ async fn an_ephemeral_runner_has_its_job_and_the_machine_powers_off() {
 #[tokio::test(start_paused = true)]
 async fn a_lasting_runner_takes_one_job_after_the_other_and_drains() {
     let cloud = cloud("");
-    let machine = machine(&cloud, "vm-a");
+    let machine = machine(&cloud, runner_name().as_str());
     bootstrap(&cloud, &machine, false).await;
     let jobs = vec![(vec!["x".to_owned()], Duration::from_secs(10)); 2];
     cloud.world().submit("o/r", jobs, Vec::new());
@@ -145,7 +157,7 @@ async fn whatever_is_cut_off_or_fails_one_runner_comes_of_it() {
              [[faults]]\nwhat = { step_fails = 'fetch' }\ntimes = 1\n\
              [[faults]]\nwhat = 'wrong_checksum'\ntimes = 1\n";
         let cloud = cloud(&format!("seed = {seed}\n{faults}"));
-        let machine = machine(&cloud, "vm-a");
+        let machine = machine(&cloud, runner_name().as_str());
         assert!(bootstrap(&cloud, &machine, true).await > 0);
         tokio::time::sleep(Duration::from_secs(10)).await;
         let runners = cloud.runners(&scope()).await.expect("runners");
