@@ -267,7 +267,7 @@ async fn an_app_s_token_is_for_the_fleets_and_widened_by_what_they_come_to_need(
 #[tokio::test]
 async fn where_an_app_has_less_the_token_has_all_of_it_and_check_says_so() {
     for (premises, expected, said) in [
-        ("app_permissions = { administration = 'write', metadata = 'read' }\n", 3, "permissions requested"),
+        ("app_permissions = ['administration=write', 'metadata=read']\n", 3, "permissions requested"),
         ("", 2, "at least one repository"),
     ] {
         let (served, _) = world(&format!("repositories = ['o/r']\n[premises]\n{premises}")).await;

@@ -1,7 +1,6 @@
 //! The simulated account: what is permitted in it, and what exists. By default everything is permitted and
 //! exists; each key of `[premises]` in a workload file takes something away.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use azlin_fleet::model::{ForeignText, GroupRepositories, RepoSlug, RunRepository, RunnerGroup, Scope};
@@ -52,8 +51,8 @@ pub struct Account {
     pub token_ends: Option<Duration>,
     /// Calls that GitHub refuses, as a method and a part of the path: `DELETE /actions/runners`.
     pub github_refuses: Vec<String>,
-    /// What the installation of the app is permitted, by GitHub's names: `actions = "read"`.
-    pub app_permissions: BTreeMap<String, String>,
+    /// What the installation of the app is permitted, by GitHub's names: `actions=read`.
+    pub app_permissions: Vec<String>,
     /// Archived repositories.
     pub archived: Vec<String>,
     /// Public repositories. All others are private.
@@ -88,7 +87,7 @@ impl Default for Account {
         Account {
             token_ends: None,
             github_refuses: Vec::new(),
-            app_permissions: app_permissions(),
+            app_permissions: APP_PERMISSIONS.map(str::to_owned).to_vec(),
             archived: Vec::new(),
             public: Vec::new(),
             group: SimGroup::default(),
@@ -107,18 +106,14 @@ impl Default for Account {
 }
 
 /// What the daemon and its webhook commands need, of every scope.
-fn app_permissions() -> BTreeMap<String, String> {
-    [
-        ("actions", "read"),
-        ("administration", "write"),
-        ("metadata", "read"),
-        ("organization_hooks", "write"),
-        ("organization_self_hosted_runners", "write"),
-        ("repository_hooks", "write"),
-    ]
-    .map(|(name, level)| (name.to_owned(), level.to_owned()))
-    .into()
-}
+const APP_PERMISSIONS: [&str; 6] = [
+    "actions=read",
+    "administration=write",
+    "metadata=read",
+    "organization_hooks=write",
+    "organization_self_hosted_runners=write",
+    "repository_hooks=write",
+];
 
 impl Account {
     /// Whether the thing with this name or id exists.

@@ -83,7 +83,7 @@ fn refused(world: &World, jwt: &str) -> Option<&'static str> {
 
 fn issue(world: &mut World, request: &SimRequest) -> SimResponse {
     let asked = request.json().unwrap_or_default();
-    let given = world.account.app_permissions.clone();
+    let given = permissions(world);
     let permissions: BTreeMap<String, String> = match asked["permissions"].as_object() {
         None => given.clone(),
         Some(asked) => {
@@ -150,11 +150,17 @@ impl InstallationToken {
     }
 }
 
+/// What the installation is permitted, by GitHub's names.
+fn permissions(world: &World) -> BTreeMap<String, String> {
+    let pairs = world.account.app_permissions.iter().filter_map(|text| text.split_once('='));
+    pairs.map(|(name, level)| (name.to_owned(), level.to_owned())).collect()
+}
+
 fn app(world: &World) -> Value {
     let began = world.began_at().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     json!({
         "id": 4711, "slug": "azlin-runners", "node_id": "A_4711", "client_id": "Iv23simcloud", "name": "azlin runners",
         "owner": user("https://api.github.invalid", "o"), "description": null, "external_url": "https://example.invalid", "html_url": "https://github.invalid/apps/azlin-runners",
-        "created_at": began, "updated_at": began, "permissions": world.account.app_permissions, "events": [], "installations_count": 1,
+        "created_at": began, "updated_at": began, "permissions": permissions(world), "events": [], "installations_count": 1,
     })
 }
