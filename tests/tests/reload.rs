@@ -98,7 +98,7 @@ fn a_changed_file_is_in_force_at_once_however_it_was_written() {
 }
 
 #[test]
-fn a_bad_file_stops_nothing_until_it_is_mended() {
+fn a_bad_file_stops_nothing_until_it_is_fixed() {
     let cloud = cloud();
     let _daemon = daemon(&cloud);
     cloud.write("fleets/ci.toml", "min_runners = 7");

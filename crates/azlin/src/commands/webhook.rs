@@ -100,7 +100,7 @@ fn address(args: &WebhookArgs, config: &DaemonConfig) -> Result<Url> {
     Ok(url.clone())
 }
 
-/// Why deliveries should not go to an address: they name repositories and jobs, and whoever sees the way can read them
+/// Why deliveries should not go to an address: they name repositories and jobs, and everyone on the way can read them
 /// and repeat them.
 fn unfit(url: &Url) -> Option<String> {
     let is_private = match url.host() {

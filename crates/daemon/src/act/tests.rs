@@ -162,7 +162,7 @@ async fn who_waits_for_a_machine_goes_when_the_daemon_stops() {
     stop.cancel();
     let lifecycle = RunnerLifecycle::new(fixture.context.clone(), Arc::default(), stop);
     let outcome = lifecycle.provision(&fleet, &request(&fixture, &fleet)).await;
-    assert_eq!(outcome, ProvisionOutcome::Started, "the VM is there, and whoever comes next goes on with it");
+    assert_eq!(outcome, ProvisionOutcome::Started, "the VM is there, and the next one goes on with it");
 }
 
 #[tokio::test(start_paused = true)]

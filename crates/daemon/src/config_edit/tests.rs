@@ -83,7 +83,7 @@ fn nothing_is_written_when_nothing_changes_or_it_would_be_bad_or_it_is_dry() {
 }
 
 #[test]
-fn a_bad_file_can_be_mended() {
+fn a_bad_file_can_be_fixed() {
     let bad = GOOD.replace("#min_runners = 0", "min_runners = 11");
     let directory = directory(&[("ci.toml", &bad)]);
     assert!(matches!(write(&directory, &max(5)), Err(EditError::Refused { .. })));

@@ -70,12 +70,12 @@ impl EffectiveConfig {
             self.fleets.remove(&pool);
             news.push(ConfigChange::Removed(pool));
         }
-        let is_mended = |file: &String, bad: &BadFile| {
+        let is_fixed = |file: &String, bad: &BadFile| {
             !found.bad.contains_key(file)
                 && bad.pool.as_ref().is_some_and(|pool| found.good.contains_key(pool))
         };
-        let mended = self.bad.iter().filter(|(file, (bad, _))| is_mended(file, bad));
-        news.extend(mended.map(|(file, _)| ConfigChange::Fixed(file.clone())));
+        let fixed = self.bad.iter().filter(|(file, (bad, _))| is_fixed(file, bad));
+        news.extend(fixed.map(|(file, _)| ConfigChange::Fixed(file.clone())));
         for (file, bad) in &found.bad {
             if self.bad.get(file).is_some_and(|(before, _)| before == bad) {
                 continue;

@@ -32,7 +32,7 @@ async fn a_server_without_a_rate_limit_has_none() {
 }
 
 #[tokio::test]
-async fn runners_are_administered_by_whoever_is_told_that_there_is_no_such_runner() {
+async fn an_account_that_is_told_of_no_such_runner_may_administer_runners() {
     for (reply, expected) in [
         (json(404, json!({"message": "Not Found"})), Access::Granted),
         (json(422, json!({"message": "Validation Failed"})), Access::Granted),

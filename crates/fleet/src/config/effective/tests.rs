@@ -58,7 +58,7 @@ fn the_last_good_file_of_each_fleet_is_in_force() {
         ("the same again", vec![("a", good("max_runners = 3")), ("b", None)], "", "a 3"),
         ("a comment", vec![("a", good("# why\nmax_runners = 3")), ("b", None)], "", "a 3"),
         (
-            "it is mended",
+            "it is fixed",
             vec![("a", good("max_runners = 3")), ("b", good(""))],
             "b.toml good; +b",
             "a 3, b 10",
