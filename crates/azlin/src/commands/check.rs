@@ -27,6 +27,7 @@ use crate::words::no_such_pool;
 pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
     let view = &args.view;
     let mut files = read_what_is_readable(&view.directories);
+    let pools = files.pools().into_iter().filter_map(|pool| pool.parse().ok()).collect();
     if let Some(pool) = &view.pool {
         let is_known = files.knows(pool);
         if !is_known {
@@ -53,8 +54,10 @@ pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
             listen: None,
             exposed: Vec::new(),
             errors: BTreeMap::new(),
+            pools: BTreeSet::new(),
         },
     };
+    facts.pools = pools;
     facts.bad_files = std::mem::take(&mut files.bad);
     facts.errors = errors_of_daemon(&view.directories);
     facts.exposed = exposed(&view.directories.config_dir, &files);

@@ -3,7 +3,8 @@
 mod render;
 
 use anyhow::Result;
-use azlin_daemon::{StateDir, plan_once};
+use azlin_daemon::{StateDir, find_forgotten, plan_once};
+use azlin_fleet::config::ForgottenFleet;
 
 use crate::adapters::{ProcessEnvironment, connect};
 use crate::args::{OutputFormat, ViewArgs};
@@ -16,6 +17,7 @@ use crate::words::no_such_pool;
 pub async fn run(args: ViewArgs) -> Result<ExitStatus> {
     let ViewArgs { directories, pool, output } = args;
     let mut configuration = config::read(&directories)?;
+    let all = configuration.fleets.clone();
     if let Some(pool) = &pool {
         config::keep_problems_of(&mut configuration.problems, pool);
         let scope =
@@ -33,10 +35,15 @@ pub async fn run(args: ViewArgs) -> Result<ExitStatus> {
     let context = connect(&configuration.daemon, &environment)?;
     let state = StateDir::new(directories.state_dir);
     let mut planned =
-        plan_once(&configuration.fleets, context, &state, configuration.daemon.poll_queue).await;
+        plan_once(&configuration.fleets, context.clone(), &state, configuration.daemon.poll_queue).await;
     if let Some(pool) = &pool {
         planned.retain(|planned| planned.fleet.name == *pool);
     }
+    // Also those of other scopes: they are no forgotten ones.
+    configuration.fleets = all;
+    let forgotten = find_forgotten(&configuration, &context, &state).await;
+    let is_asked_for = |one: &&ForgottenFleet| pool.as_ref().is_none_or(|pool| *pool == one.pool);
+    forgotten.iter().filter(is_asked_for).for_each(|one| say_error(&one.to_string()));
     let text = match output {
         OutputFormat::Table => render::table(&planned, Terminal::stdout()),
         OutputFormat::Json => format!("{:#}\n", render::json(&planned)),

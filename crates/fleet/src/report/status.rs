@@ -8,13 +8,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Fleet;
+use crate::config::{Fleet, ForgottenFleet};
 use crate::model::{
     Budgets, EphemeralRunner, JobId, Phase, PhaseKind, PoolName, Prices, RunnerId, RunnerName, counted,
 };
 use crate::observe::{OldestPending, Operation, QueueMetrics, Snapshot};
-use crate::plan::DecisionStatus;
-use crate::plan::Plan;
+use crate::plan::{DecisionStatus, Plan, RollStatus};
 use crate::report::Cost;
 use crate::report::daemon_errors::DaemonError;
 use crate::report::errors::{LastingError, lasting};
@@ -39,6 +38,9 @@ pub struct Status {
     /// Errors of the daemon itself.
     #[serde(default)]
     pub errors: Vec<DaemonError>,
+    /// Fleets whose file is gone, and whose VMs are there. Each is an error of the daemon as well.
+    #[serde(default)]
+    pub forgotten: Vec<ForgottenFleet>,
     /// The rate limits of GitHub and Azure.
     pub budgets: Budgets,
 }
@@ -108,6 +110,9 @@ pub struct FleetStatus {
     pub from_defaults: BTreeSet<String>,
     /// The decision and its reason.
     pub decision: DecisionStatus,
+    /// The roll that is under way, if one is.
+    #[serde(default)]
+    pub rolling: Option<RollStatus>,
     /// When a decision last changed the number of runners.
     pub last_scaling: Option<Timestamp>,
     /// Every runner that exists, is starting or is leaving. Absent if they are not known.
@@ -208,6 +213,7 @@ impl FleetStatus {
             manual_count: fleet.scaling.manual_count,
             from_defaults: fleet.from_defaults.clone(),
             decision: DecisionStatus::from(&plan.decision),
+            rolling: plan.roll.as_ref().map(RollStatus::from),
             last_scaling: fleet_state.scaling.at,
             runners: rows(&plan.runners, seen, fleet_state),
             errors: lasting(fleet, plan, seen, fleet_state, before, tick.at),

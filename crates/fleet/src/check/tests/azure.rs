@@ -487,6 +487,7 @@ fn what_fleets_have_already_is_room_for_them() {
     elsewhere.vm.location = "northeurope".into();
     let sized = |limit: u64, free: u64| {
         let mut facts = account(&first);
+        facts.pools.insert(stranger.name.clone());
         let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
         let ours = (0..10).map(|number| vm(&first, number));
         azure.groups.values_mut().next().expect("one").vms =

@@ -47,6 +47,7 @@ fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -
             rule: Rule::Enough,
             reason: String::new(),
         },
+        rolling: None,
         last_scaling: None,
         runners: Some((0..).zip(phases).map(runner).collect()),
         failing_removals: Vec::new(),
