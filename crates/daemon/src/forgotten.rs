@@ -81,7 +81,7 @@ async fn look(
             // A group that was removed took its VMs with it.
             Err(error) if error.kind == CallErrorKind::NotFound => drop(contents.remove(group)),
             Err(error) => {
-                debug!(reason = %error, "VMs without a fleet were not looked for in {group}: {error}")
+                debug!(reason = %error, "VMs without a fleet were not looked for in {group}: {error}");
             }
         }
     }
