@@ -54,10 +54,8 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     let jobs = plan.demand.known_metrics().map_or_else(
         || "not known".to_owned(),
         |metrics| {
-            let (pending, queued, running) =
-                (metrics.pending_jobs, metrics.queued_jobs, metrics.in_progress_jobs);
             let least = if plan.demand.missing.is_empty() { "" } else { "at least " };
-            format!("{least}{pending} pending, {queued} queued, {running} running{oldest}")
+            format!("{least}{}{oldest}", metrics.in_words())
         },
     );
     line("jobs", &jobs);
@@ -72,7 +70,7 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     let runners = counts(planned).map_or_else(
         || "not known".to_owned(),
         |[available, busy, draining]| {
-            format!("{available} available, {busy} busy, {draining} draining{phases}")
+            format!("{available} available, {busy} busy, {draining} leaving{phases}")
         },
     );
     line("runners", &runners);

@@ -1,7 +1,7 @@
 //! The whole of one fleet.
 
 use azlin_fleet::config::defaults_in_words;
-use azlin_fleet::model::{PhaseKind, ScalingAction, age, dollars, elapsed, short};
+use azlin_fleet::model::{PhaseKind, ScalingAction, age, counted, dollars, elapsed, short};
 use azlin_fleet::report::{Cost, FleetStatus, RunnerRow};
 use jiff::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::wrap::wrapped;
 pub fn whole(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Terminal) -> String {
     let state = if fleet.enabled {
         let by_hand = fleet.manual_count.map_or(String::new(), |count| format!(", {count} by hand"));
-        format!("{} to {} runners{by_hand}", fleet.min_runners, fleet.max_runners)
+        format!("{} to {}{by_hand}", fleet.min_runners, counted(fleet.max_runners, "runner"))
     } else {
         terminal.paint(Tone::Warning, "not enabled")
     };
@@ -64,10 +64,7 @@ fn jobs(fleet: &FleetStatus, now: Timestamp) -> String {
         None => String::new(),
     };
     let least = if fleet.jobs_known { "" } else { "at least " };
-    format!(
-        "{least}{} pending, {} queued, {} running{oldest}",
-        jobs.pending_jobs, jobs.queued_jobs, jobs.in_progress_jobs
-    )
+    format!("{least}{}{oldest}", jobs.in_words())
 }
 
 fn phases(fleet: &FleetStatus) -> String {
@@ -89,10 +86,10 @@ fn runners(runners: &[RunnerRow], now: Timestamp, terminal: Terminal) -> String 
         runners.iter().map(|runner| column(runner)).max().unwrap_or_default().max(title.len())
     };
     let name_width = widest("NAME", &|runner| runner.runner_name.as_str().len());
-    let phase_width = widest("PHASE", &|runner| runner.phase.as_str().len());
+    let phase_width = widest("PHASE", &|runner| runner.phase.in_words().len());
     let size_width = widest("SIZE", &|runner| size(runner).len());
     let titles = format!(
-        "    {:<name_width$}  {:<phase_width$}  {:>6}  {:<size_width$}  DOING",
+        "    {:<name_width$}  {:<phase_width$}  {:>7}  {:<size_width$}  DOING",
         "NAME", "PHASE", "AGE", "SIZE"
     );
     // If the last column would be too narrow, its text goes below the runner.
@@ -110,12 +107,12 @@ fn runners(runners: &[RunnerRow], now: Timestamp, terminal: Terminal) -> String 
         let phase = terminal.paint(tone, format!("{:<phase_width$}", runner.phase));
         let (name, created) = (runner.runner_name.as_str(), age(runner.created_at, now));
         if is_narrow {
-            text += &format!("    {name:<name_width$}  {phase}  {created:>6}\n");
+            text += &format!("    {name:<name_width$}  {phase}  {created:>7}\n");
             let size = runner.vm.as_ref().map_or(String::new(), |vm| format!("{}, ", vm.size));
             text += &wrapped("      ", &format!("{size}{}", runner.doing), terminal);
         } else {
             let head =
-                format!("    {name:<name_width$}  {phase}  {created:>6}  {:<size_width$}  ", size(runner));
+                format!("    {name:<name_width$}  {phase}  {created:>7}  {:<size_width$}  ", size(runner));
             text += &wrapped(&head, &runner.doing, terminal);
         }
     }
@@ -145,7 +142,7 @@ fn cost_in_words(cost: &Cost, now: Timestamp) -> String {
             told += &format!(", {:.0} % of it idle", share * 100.0);
         }
         if let Some(per_job) = cost.per_job {
-            told += &format!(", {} for each of {} jobs", dollars(per_job), cost.jobs);
+            told += &format!(", {} for each of {}", dollars(per_job), counted(cost.jobs, "job"));
         }
     }
     if !cost.estimated.is_empty() {

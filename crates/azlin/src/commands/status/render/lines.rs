@@ -47,8 +47,8 @@ fn sums(fleets: &[FleetStatus], overview: &Overview, waiting: usize) -> String {
         let least = if known.len() == fleets.len() { "" } else { "at least " };
         format!("{least}{} {word}", known.iter().sum::<usize>())
     };
-    let pending = sum(|fleet| fleet.jobs.map(|jobs| jobs.pending_jobs as usize), "jobs waiting");
-    let running = sum(|fleet| fleet.jobs.map(|jobs| jobs.in_progress_jobs as usize), "running");
+    let pending = sum(|fleet| fleet.jobs.map(|jobs| jobs.pending_jobs as usize), "jobs queued");
+    let running = sum(|fleet| fleet.jobs.map(|jobs| jobs.in_progress_jobs as usize), "in progress");
     let vms =
         |fleet: &FleetStatus| Some(fleet.runners.as_ref()?.iter().filter(|runner| !runner.is_gone()).count());
     let runners = sum(vms, "runners");
@@ -76,7 +76,7 @@ fn rows(lines: &[FleetLine], terminal: Terminal) -> String {
     let titles = format!(
         "{:<name_width$}  {}{:<runners_width$}  STATE",
         "FLEET",
-        jobs("WAITING", "RUNNING"),
+        jobs("QUEUED", "RUNNING"),
         "RUNNERS"
     );
     let mut text = in_one_line(&terminal.paint(Tone::Faint, titles), terminal);

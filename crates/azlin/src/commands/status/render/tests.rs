@@ -44,11 +44,11 @@ fn world() -> Status {
         "next_poll": time("10:00:48"), "jobs_known": true, "runners_known": true, "jobs": jobs(4, 1), "min_runners": 1, "max_runners": 10, "manual_count": null,
         "oldest_pending": {"id": 40123, "name": "build (linux, 3.12)", "since": time("09:59:10")},
         "decision": decision("scale_up", 4, 2, "no_job_starves",
-            "4 pending jobs need 4 runners (2 available, 1 busy, 1 draining, at most 10); job 40123 (build (linux, 3.12)) has \
-             waited 1m 2s, longer than max_queue_wait (1m): scaling up to 4 past threshold and cooldown"),
+            "job 40123 (build (linux, 3.12)) has waited 1m 2s, longer than max_queue_wait (1m): scaling up to 4 past threshold \
+             and cooldown (4 jobs queued; 4 of 10 runners: 2 available, 1 busy, 1 leaving)"),
         "last_scaling": time("09:59:48"),
         "runners": [
-            runner("ci-workers-0000000000000d", "draining", "08:10:00", "is to be removed: it had its job and GitHub has removed its entry", size),
+            runner("ci-workers-0000000000000d", "draining", "08:10:00", "is to be removed: its job is finished", size),
             runner("ci-workers-0000000000000a", "active", "07:40:00", "runs job 40100", size),
             runner("ci-workers-0000000000000b", "registered", "09:51:00", "idle", Some("Standard_D4as_v5")),
             runner("ci-workers-0000000000000c", "provisioning", "09:59:49", "is being made", None),
@@ -71,8 +71,7 @@ fn world() -> Status {
         },
         "oldest_pending": null, "last_scaling": null, "runners": [], "errors": [],
         "decision": decision("maintain", 0, 0, "disabled",
-            "0 pending jobs need 0 runners (0 available, 0 busy, 0 draining, at most 3); the fleet is not enabled: it is \
-             drained; `enabled = true` ends it"),
+            "not enabled, so it is drained; `enabled = true` ends that (no job queued; 0 of 3 runners)"),
     });
     serde_json::from_value(json!({
         "version": 1, "at": time("09:59:56"),
@@ -158,7 +157,7 @@ fn of_120_fleets_with_six_in_trouble_all_that_matters_fits_a_screen_of_50_lines(
             "{row}"
         );
     }
-    assert!(text.contains("\n120 fleets, 6 in trouble; 24 jobs waiting, 6 running, 24 runners"), "{text}");
+    assert!(text.contains("\n120 fleets, 6 in trouble; 24 jobs queued, 6 in progress, 24 runners"), "{text}");
     assert!(
         text.contains("\n95 more in order: `status --all` lists them, `--pool POOL` shows one\n"),
         "{text}"
