@@ -78,7 +78,12 @@ async fn no_connection_says_so() {
 #[tokio::test]
 async fn what_a_person_reads_of_a_refusal() {
     for (status, message, trouble, parts) in [
-        (401, "Bad credentials", CallErrorKind::NotPermitted, ["set GITHUB_TOKEN", "\"Bad credentials\""]),
+        (
+            401,
+            "Bad credentials",
+            CallErrorKind::NotPermitted,
+            ["replace it in GITHUB_TOKEN", "\"Bad credentials\""],
+        ),
         (
             403,
             "Resource not accessible by personal access token",
