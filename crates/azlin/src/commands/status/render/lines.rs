@@ -44,8 +44,12 @@ pub fn table(
 fn sums(fleets: &[FleetStatus], overview: &Overview, waiting: usize) -> String {
     let sum = |count: fn(&FleetStatus) -> Option<usize>, word: &str| {
         let known: Vec<usize> = fleets.iter().filter_map(count).collect();
-        let least = if known.len() == fleets.len() { "" } else { "at least " };
-        format!("{least}{} {word}", known.iter().sum::<usize>())
+        // Unknown is not zero.
+        if known.is_empty() && !fleets.is_empty() {
+            return format!("? {word}");
+        }
+        let is_whole = known.len() == fleets.len() && fleets.iter().all(|fleet| fleet.jobs_known);
+        format!("{}{} {word}", if is_whole { "" } else { "at least " }, known.iter().sum::<usize>())
     };
     let pending = sum(|fleet| fleet.jobs.map(|jobs| jobs.pending_jobs as usize), "jobs queued");
     let running = sum(|fleet| fleet.jobs.map(|jobs| jobs.in_progress_jobs as usize), "in progress");

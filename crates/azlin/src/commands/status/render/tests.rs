@@ -240,6 +240,8 @@ fn what_could_not_be_seen_is_not_called_none() {
         fleet.jobs = None;
     }
     let text = shown(&world, WIDE);
+    let lines = with_detail(&world, StatusDetail::Lines(Listed::Screen), WIDE);
+    assert!(lines.contains("\n2 fleets, 2 in trouble; ? jobs queued, ? in progress, ? runners"), "{lines}");
     for line in ["\n  jobs      not known\n", "\n  runners   not known\n"] {
         assert_eq!(text.matches(line).count(), 2, "{text}");
     }
