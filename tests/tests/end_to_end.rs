@@ -18,6 +18,7 @@ mod drain;
 mod explain;
 mod fleet_files;
 mod foreign_types;
+mod forgotten;
 mod listeners;
 mod locks;
 mod log;

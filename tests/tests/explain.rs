@@ -217,7 +217,7 @@ fn a_job_that_does_not_starve_yet() {
         &[
             "a runner is started for it in 9h",
             "scale_up_threshold (2)",
-            "✓ demand        one of 1 pending job",
+            "✓ demand        one of 1 queued job",
         ],
     );
     let said = world.explain(0, &["--pool", "first", "--job", &job]);

@@ -133,7 +133,8 @@ fn a_removed_file_leaves_its_vms_alone() {
     let path = cloud.config.path().join("fleets/ci.toml");
     let elsewhere = cloud.config.path().join("ci.toml.off");
     fs::rename(&path, &elsewhere).unwrap();
-    assert!(says(&cloud, "its file is gone: its VMs are left alone"));
+    assert!(says(&cloud, "ci: fleet file deleted; no longer managed"));
+    assert!(says(&cloud, "2 VMs of pool ci keep running and are billed"));
     // The same daemon still works, and has not touched the runners.
     cloud.write("fleets/other.toml", &fleet(1));
     assert!(cloud.wait(SOON, |world| world.report().vms_created == 3));
@@ -300,7 +301,7 @@ fn a_fleet_that_goes_with_a_change_of_the_daemons_file_is_gone() {
     fs::remove_file(cloud.config.path().join("fleets/ci.toml")).unwrap();
     cloud.write("azlin.toml", &cloud.daemon_toml());
     assert!(cloud.wait(SOON, |_| pools() == ["\"other\""]), "{:?}: {}", pools(), cloud.logged());
-    assert!(says(&cloud, "ci: removal of its file accepted"));
+    assert!(says(&cloud, "ci: fleet file deleted; no longer managed"));
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn it_is_ready_when_it_has_looked_then_lives_reloads_and_stops() {
     assert_eq!(before.pop().unwrap(), ["READY=1"], "{before:?}");
     let looks = ["STATUS=looks at GitHub and Azure for the first time"];
     assert!(before.iter().all(|message| *message == looks), "{before:?}");
-    manager.until_status("1 fleet, 1 runner (1 idle), 0 pending jobs");
+    manager.until_status("1 fleet, 1 runner (1 idle), 0 queued jobs");
     for _ in 0..3 {
         while manager.next_within(SOON).expect("the watchdog is fed") != ["WATCHDOG=1"] {}
     }

@@ -60,10 +60,10 @@ pub struct Azlin {
 pub struct Loudness {
     /// Say more on standard error: -v for debug, also why nothing changed; -vv for trace.
     ///
-    /// AZLIN_LOG, as in AZLIN_LOG=debug, stands over it.
+    /// AZLIN_LOG (such as AZLIN_LOG=debug) overrides this.
     #[arg(long, short, action = clap::ArgAction::Count, global = true, help_heading = SAID)]
     pub verbose: u8,
-    /// Say only what went wrong: no warnings, and no log of what changed.
+    /// Print errors only.
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = SAID)]
     pub quiet: bool,
     /// How the log is written.

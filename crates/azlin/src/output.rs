@@ -48,7 +48,7 @@ pub fn say_error(message: &str) {
 pub fn say_problem(problem: &FileProblem) {
     match &problem.cause {
         _ if !logging::is_for_people() => say_error(&problem.to_string()),
-        FileProblemCause::File(message) => say_error(message),
+        FileProblemCause::File(message) | FileProblemCause::Stray(message) => say_error(message),
         FileProblemCause::Text(faulty) => {
             let terminal = Terminal::stderr();
             let _ = write!(io::stderr(), "{}", harmless(&caret::drawn(faulty, terminal), terminal.colour));

@@ -1,11 +1,17 @@
 //! The terminal: its width, and whether it takes colours.
 
+mod keys;
+mod redrawn;
+
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
 use azlin_fleet::model::foreign::printable_lines;
+
+pub use keys::{Key, Keyboard};
+pub use redrawn::Redrawn;
 
 /// What output is printed on.
 #[derive(Debug, Clone, Copy)]
@@ -111,38 +117,8 @@ fn colour_at(text: &str) -> Option<usize> {
     (length <= 16 && numbers[length..].starts_with('m')).then_some(2 + length + 1)
 }
 
-/// A text that is drawn over itself.
-#[derive(Debug, Default)]
-pub struct Redrawn {
-    lines: usize,
-}
-
-impl Redrawn {
-    /// Draws the text over the last one. What is wider or taller than the terminal is cut, since a line
-    /// that wraps would spoil the count of lines.
-    pub fn draw(&mut self, out: &mut impl Write, text: &str) -> std::io::Result<()> {
-        let text = harmless(text, true);
-        let size = terminal_size::terminal_size();
-        let (width, height) =
-            size.map_or((80, 24), |(width, height)| (usize::from(width.0), usize::from(height.0)));
-        let room = height.saturating_sub(2).max(1);
-        let all = text.lines().count();
-        let mut shown: Vec<String> =
-            text.lines().take(room).map(|line| cut(line, width.saturating_sub(1))).collect();
-        if all > room {
-            shown.push(format!("… {} more lines", all - room));
-        }
-        // Up over the last frame, and each line clears what it does not cover.
-        let up = if self.lines == 0 { String::new() } else { format!("\x1b[{}A", self.lines) };
-        let text: String = shown.iter().map(|line| format!("{line}\x1b[K\n")).collect();
-        self.lines = shown.len();
-        write!(out, "{up}{text}\x1b[J")?;
-        out.flush()
-    }
-}
-
-/// The text in so many columns. Escape sequences take none, and none is cut off.
-fn cut(text: &str, width: usize) -> String {
+/// The text in at most so many columns. Escape sequences take none, and none is cut off.
+pub fn cut(text: &str, width: usize) -> String {
     if visible(text) <= width {
         return text.to_owned();
     }

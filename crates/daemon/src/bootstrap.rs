@@ -45,7 +45,7 @@ pub(crate) async fn install(
         ended = timeout_at(deadline, work.run()) => ended,
     };
     ended.unwrap_or_else(|_| {
-        let limit = humantime::format_duration(fleet.lifecycle.boot_timeout);
+        let limit = azlin_fleet::model::in_words(fleet.lifecycle.boot_timeout);
         work.broken(format!("it was no runner within boot_timeout ({limit}): {}", work.last))
     })
 }

@@ -1,5 +1,7 @@
 //! The configuration directory: `azlin.toml` and `fleets/*.toml`.
 
+mod strays;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use azlin_fleet::model::PoolName;
 use jiff::Timestamp;
 
 use crate::bounded_file::read_text;
+use strays::strays;
 
 /// A configuration directory that was read.
 #[derive(Debug)]
@@ -46,6 +49,9 @@ pub enum FileProblemCause {
     /// Its content.
     #[error("{0}")]
     Text(#[from] Faulty),
+    /// It looks like a fleet's file, and is not read.
+    #[error("{0}")]
+    Stray(String),
 }
 
 /// Why a directory cannot be used at all.
@@ -99,8 +105,8 @@ pub fn read_with(
     let read_at = Timestamp::now();
     let path = directory.join("fleets");
     let defaults = FleetDefaults::of(&daemon_text);
-    let (read, mut problems) =
-        read_fleets(&path, &defaults).map_err(|error| ConfigError::Directory { path, error })?;
+    let (read, mut problems) = read_fleets(&path, &defaults)
+        .map_err(|error| ConfigError::Directory { path: path.clone(), error })?;
     let mut texts = BTreeMap::new();
     let mut fleets = Vec::new();
     for (fleet, text) in read {
@@ -117,6 +123,7 @@ pub fn read_with(
             }
         }
     }
+    problems.extend(strays(directory, &path));
     Ok(Configuration { daemon, daemon_text, fleets, texts, problems, read_at })
 }
 

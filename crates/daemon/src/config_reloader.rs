@@ -10,9 +10,9 @@ use azlin_fleet::config::{BadFile, ConfigChange, DaemonConfig, EffectiveConfig, 
 use azlin_fleet::report::BadFileStatus;
 use jiff::Timestamp;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
-use crate::config_dir::{self, Configuration};
+use crate::config_dir::{self, Configuration, FileProblemCause};
 use crate::config_watcher::ConfigWatcher;
 use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
@@ -172,14 +172,8 @@ impl ConfigReloader {
         for news in self.effective.take(found(read), now) {
             report(&news);
             if let ConfigChange::Removed(fleet) = &news {
-                let known = self.status_store.remove(fleet);
-                // The fleet may have left the status store already.
-                let runners = known.and_then(|status| Some(status.runners?.len()));
-                if runners == Some(0) {
-                    continue;
-                }
-                let how_many = runners.map(|runners| format!(", {runners} of them")).unwrap_or_default();
-                warn!(%fleet, runners, "{fleet}: its file is gone: its VMs are left alone{how_many}, and cost; put the file back and set enabled = false to drain it");
+                // What is left of it is told as forgotten.
+                self.status_store.remove(fleet);
             }
         }
     }
@@ -226,7 +220,10 @@ fn found(read: Configuration) -> FoundFiles {
         (fleet.name.clone(), (fleet, text))
     };
     let bad = problems.iter().map(|problem| {
-        let pool = problem.path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        // A fleet does not go on because of a file that is not its own.
+        let is_stray = matches!(problem.cause, FileProblemCause::Stray(_));
+        let stem = problem.path.file_stem().filter(|_| !is_stray);
+        let pool = stem.and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
         (problem.path.display().to_string(), BadFile { pool, message: problem.to_string() })
     });
     FoundFiles { bad: bad.collect(), good: fleets.into_iter().map(with_text).collect() }
@@ -248,7 +245,7 @@ fn report(news: &ConfigChange) {
             info!(%fleet, %changes, "{fleet}: change accepted: {changes}");
         }
         ConfigChange::Removed(fleet) => {
-            info!(%fleet, changes = "file removed", "{fleet}: removal of its file accepted");
+            info!(%fleet, changes = "file removed", "{fleet}: fleet file deleted; no longer managed");
         }
         ConfigChange::Fixed(file) => info!(fleet = fleet_of(file), %file, "{file} is good again"),
         ConfigChange::Bad { file, message, effective } => {

@@ -1,10 +1,11 @@
 //! The status of fleets where no daemon runs: read directly from GitHub and Azure.
 
-use azlin_fleet::report::{BadFileStatus, Status, VERSION};
+use azlin_fleet::report::{BadFileStatus, DaemonError, Status, VERSION};
 use jiff::Timestamp;
 
 use crate::config_dir::Configuration;
 use crate::context::DaemonContext;
+use crate::forgotten::find_forgotten;
 use crate::plan_once::plan_once;
 use crate::state::StateDir;
 
@@ -17,6 +18,7 @@ pub async fn direct_status(
     let at = Timestamp::now();
     let Configuration { daemon, fleets, problems, .. } = configuration;
     let planned = plan_once(fleets, context.clone(), state, daemon.poll_queue).await;
+    let forgotten = find_forgotten(configuration, context, state).await;
     let bad_files = problems.iter().map(|problem| BadFileStatus {
         file: problem.path.display().to_string(),
         message: problem.to_string(),
@@ -28,7 +30,8 @@ pub async fn direct_status(
         daemon: None,
         fleets: planned.iter().map(|planned| planned.status(&daemon.prices)).collect(),
         bad_files: bad_files.collect(),
-        errors: Vec::new(),
+        errors: forgotten.iter().map(DaemonError::from).collect(),
+        forgotten,
         budgets: context.budgets(),
     }
 }

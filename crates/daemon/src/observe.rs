@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::config::{Fleet, Site};
+use azlin_fleet::config::{Fleet, GroupContent, Site};
 use azlin_fleet::model::{CallError, CallErrorKind, PoolName, RepoSlug, ResourceGroup, RunnerInfo, in_words};
 use azlin_fleet::observe::{
     BusyRunners, LONGEST_READ, Lists, MaxAges, Poll, Seen, Snapshot, entries_by_prefix, entries_of,
@@ -129,6 +129,15 @@ impl Observer {
     /// Every resource group that was read, including those that fleets have left.
     pub(crate) fn known_groups(&self) -> BTreeSet<ResourceGroup> {
         self.vms.known_groups()
+    }
+
+    /// What a resource group holds, read no earlier than `since`.
+    pub(crate) async fn content(
+        &self,
+        group: &ResourceGroup,
+        since: Instant,
+    ) -> Result<GroupContent, CallError> {
+        self.vms.content(group, since).await
     }
 
     async fn lists(

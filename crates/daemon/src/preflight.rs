@@ -65,6 +65,7 @@ where
         listen: Some(config.listen),
         exposed: Vec::new(),
         errors: BTreeMap::new(),
+        pools: fleets.iter().map(|fleet| fleet.name.clone()).collect(),
     }
 }
 

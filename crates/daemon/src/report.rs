@@ -155,7 +155,12 @@ struct JournalEntry<'a> {
 impl JournalEntry<'_> {
     fn started(&self) {
         let JournalEntry { fleet, runner, action, reason, tick } = self;
-        info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} is asked for: {reason}");
+        // The decision is a line of its own.
+        if reason.scaling().is_some() {
+            info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} is being created");
+        } else {
+            info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} is being created: {reason}");
+        }
     }
 
     fn bootstrap(&self, outcome: &BootstrapOutcome) {
@@ -175,7 +180,7 @@ impl JournalEntry<'_> {
 
     fn unclear(&self, error: &str) {
         let JournalEntry { fleet, runner, action, reason, tick } = self;
-        warn!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner} is asked for, and whether Azure makes it is not known: {error}");
+        warn!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner} is being created, and whether Azure makes it is not known: {error}");
     }
 
     /// At debug only: [`errors_changed`] reports once that the fleet has no capacity.
@@ -186,7 +191,7 @@ impl JournalEntry<'_> {
 
     fn removed(&self) {
         let JournalEntry { fleet, runner, action, reason, tick } = self;
-        info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} is removed: {reason}");
+        info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} deleted: {reason}");
     }
 
     /// A start that failed after Azure had accepted it.

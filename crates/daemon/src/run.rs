@@ -19,6 +19,7 @@ use crate::context::DaemonContext;
 use crate::first_looks::FirstLooks;
 use crate::fleet_loop::{FleetLoop, LoopContext, PollSchedule, ProvisioningLimit};
 use crate::fleet_set::{Fleets, FleetsReader};
+use crate::forgotten::follow_forgotten;
 use crate::http::{Doors, Health, Listener, StatusPage};
 use crate::liveness::Liveness;
 use crate::observe::Observer;
@@ -141,6 +142,7 @@ impl Daemon {
         let mut collector = JoinSet::new();
         collector.spawn(collect_orphans(Arc::clone(&shared)));
         collector.spawn(follow_sizes(Arc::clone(&shared)));
+        collector.spawn(follow_forgotten(Arc::clone(&shared)));
         loop {
             let fleets = Arc::clone(configured.latest());
             for name in fleets.names() {

@@ -32,6 +32,12 @@ impl<K: Ord, T> SingleFlight<K, T> {
         self.0.lock().keys().cloned().collect()
     }
 
+    /// The last value, and when its fetch began, unless one is being fetched.
+    pub(crate) fn last(&self, key: &K) -> Option<(Instant, Arc<T>)> {
+        let slot = Arc::clone(self.0.lock().get(key)?);
+        slot.try_lock().ok()?.clone()
+    }
+
     /// The value if it was fetched no earlier than `since`, else the result of `fetch`. Waits for a running
     /// fetch.
     pub(crate) async fn get(&self, key: K, since: Instant, fetch: impl Future<Output = T>) -> Arc<T> {

@@ -1,7 +1,7 @@
 //! The state directory: memory that is useful after a restart. Deleting it harms nothing. Without one, the
 //! state lives as long as the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +43,18 @@ impl StateDir {
             }),
             Err(_) => FleetState::default(),
         }
+    }
+
+    /// The pools that have a state: in a file, or in this process.
+    pub(crate) fn pools(&self) -> BTreeSet<PoolName> {
+        let mut pools: BTreeSet<PoolName> = self.saved().keys().cloned().collect();
+        let files = self.directory.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten();
+        pools.extend(files.filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let is_state = path.extension().is_some_and(|extension| extension == "json");
+            path.file_stem().filter(|_| is_state)?.to_str()?.parse().ok()
+        }));
+        pools
     }
 
     /// Replaces a fleet's file atomically.

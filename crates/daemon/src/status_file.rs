@@ -120,6 +120,7 @@ pub(crate) fn status(view: StatusView, daemon: DaemonStatus, context: &DaemonCon
         fleets: view.fleets.into_values().collect(),
         bad_files: view.bad_files,
         errors: view.errors,
+        forgotten: view.forgotten,
         budgets: context.budgets(),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use azlin_fleet::config::ForgottenFleet;
 use azlin_fleet::model::PoolName;
 use azlin_fleet::report::{BadFileStatus, DaemonError, DaemonErrorKind, FleetStatus, History};
 use jiff::Timestamp;
@@ -28,6 +29,8 @@ pub struct StatusView {
     pub bad_files: Vec<BadFileStatus>,
     /// Errors of the daemon itself.
     pub errors: Vec<DaemonError>,
+    /// Fleets whose file is gone, and whose VMs are there.
+    pub forgotten: Vec<ForgottenFleet>,
     /// When the configuration was last read.
     pub read_at: Timestamp,
     /// Rises with each change.
@@ -68,16 +71,14 @@ impl StatusStore {
         });
     }
 
-    pub(crate) fn remove(&self, fleet: &PoolName) -> Option<FleetStatus> {
-        let mut removed = None;
+    pub(crate) fn remove(&self, fleet: &PoolName) {
         self.histories(|histories| drop(histories.remove(fleet)));
         self.view.send_modify(|view| {
             view.revision += 1;
             view.fleets_revision = view.revision;
             view.revisions.remove(fleet);
-            removed = view.fleets.remove(fleet);
+            view.fleets.remove(fleet);
         });
-        removed
     }
 
     pub(crate) fn configured(&self, bad_files: Vec<BadFileStatus>, read_at: Timestamp) {
@@ -101,6 +102,21 @@ impl StatusStore {
         self.view.send_modify(|view| {
             view.revision += 1;
             view.errors.retain(|error| error.about != about || error.of != of);
+        });
+    }
+
+    /// The fleets that are forgotten, each an error of the daemon.
+    pub(crate) fn forgotten(&self, found: Vec<ForgottenFleet>) {
+        self.view.send_if_modified(|view| {
+            let is_new = view.forgotten != found;
+            if is_new {
+                view.revision += 1;
+                view.errors.retain(|error| error.about != DaemonErrorKind::Forgotten);
+                view.errors.extend(found.iter().map(DaemonError::from));
+                view.errors.sort_by(|a, b| (a.about, &a.of).cmp(&(b.about, &b.of)));
+                view.forgotten = found;
+            }
+            is_new
         });
     }
 

@@ -122,7 +122,7 @@ impl Supervisor {
         if self.0.stopping.swap(true, Ordering::SeqCst) {
             return;
         }
-        let limit = humantime::format_duration(limit);
+        let limit = azlin_fleet::model::in_words(limit);
         let text = format!("stopping: what is under way ends first, within {limit}");
         notify(&[NotifyState::Stopping, NotifyState::Status(&text)]);
     }

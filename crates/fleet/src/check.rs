@@ -29,8 +29,8 @@ pub use facts::{
 };
 pub use size_facts::refused_by_facts;
 
-use crate::config::Fleet;
-use crate::model::{Advice, CallError, PoolName};
+use crate::config::{Fleet, ForgottenFleet, GroupContent, forgotten};
+use crate::model::{Advice, CallError, PoolName, Prices};
 
 /// What a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,7 +120,7 @@ impl Notes {
 
 /// Everything that the facts tell, in the order in which people read it.
 pub fn check(fleets: &[Fleet], facts: &Facts, now: Timestamp) -> Vec<Finding> {
-    let mut findings = configuration(fleets, facts);
+    let mut findings = configuration(fleets, facts, now);
     findings.extend(github::check(fleets, facts, now));
     findings.extend(azure::check(fleets, facts));
     for each in fleets {
@@ -129,10 +129,19 @@ pub fn check(fleets: &[Fleet], facts: &Facts, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-fn configuration(fleets: &[Fleet], facts: &Facts) -> Vec<Finding> {
+/// The fleets whose file is gone while VMs of theirs are in a group that was looked at.
+fn without_a_fleet(fleets: &[Fleet], facts: &Facts, now: Timestamp) -> Vec<ForgottenFleet> {
+    let groups = facts.signed_in_azure().into_iter().flat_map(|azure| &azure.groups);
+    let contents = groups
+        .filter_map(|(group, found)| Some((group.clone(), GroupContent::of(found.vms.as_ref().ok()?, &[]))));
+    forgotten(&contents.collect(), fleets, &facts.pools, &Prices::default(), &[], now)
+}
+
+fn configuration(fleets: &[Fleet], facts: &Facts, now: Timestamp) -> Vec<Finding> {
     let mut notes = Notes::new(About::Configuration);
     for (file, wrong) in &facts.bad_files {
-        notes.problem(file, wrong.clone(), "fix it; until then nothing is done for what it describes");
+        let cure = "fix it; a running daemon goes on with the last good file, and one that starts leaves the fleet alone";
+        notes.problem(file, wrong.clone(), cure);
     }
     let names: Vec<&str> = fleets.iter().map(|fleet| fleet.name.as_str()).collect();
     match names.as_slice() {
@@ -141,6 +150,9 @@ fn configuration(fleets: &[Fleet], facts: &Facts) -> Vec<Finding> {
         }
         [] => {}
         names => notes.ok("fleets", names.join(", ")),
+    }
+    for gone in without_a_fleet(fleets, facts, now) {
+        notes.problem(&format!("VMs of {}", gone.pool), gone.facts(), gone.cure());
     }
     risks::of_the_host(&mut notes, facts);
     notes.list

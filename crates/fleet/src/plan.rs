@@ -8,6 +8,7 @@ mod placement;
 mod planner;
 mod provisioning;
 mod removal;
+mod roll;
 mod rotation;
 mod scaling;
 mod wake;
@@ -25,6 +26,7 @@ pub use removal::{
     ANSWER_LIMIT, FIRST_POWER_PAUSE, GONE_LIMIT, LONGEST_POWER_PAUSE, SSH_ANSWER_LIMIT, STOPS_BY_ITSELF,
 };
 pub(crate) use removal::{WORD_LASTS, proof};
+pub use roll::{Roll, RollCause, RollStatus, RollStep};
 pub(crate) use rotation::{Rotation, RotationStep};
 pub use scaling::{Load, Scaling, Timing, cooldown_ends, runners_for, scale, starves_at};
 pub use wake::wakes_at;

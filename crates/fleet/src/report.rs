@@ -4,6 +4,7 @@ mod cost;
 mod daemon_errors;
 mod errors;
 mod history;
+mod overview;
 mod queue_wait;
 mod status;
 mod summary;
@@ -15,6 +16,7 @@ pub use daemon_errors::{
 };
 pub use errors::{FleetErrorKind, LastingError};
 pub use history::{DECISIONS, Decided, History, MINUTES, Minute};
+pub use overview::{FleetLine, LATE, LISTED, Listed, Overview, Standing};
 pub use queue_wait::begun;
 pub use status::{
     BadFileStatus, DaemonStatus, FleetStatus, RemovalRow, RunnerRow, Status, Tick, VERSION, VmStatus,

@@ -178,7 +178,7 @@ impl HttpTransport {
     /// Sends a request and reads the whole answer.
     ///
     /// # Errors
-    /// When no whole answer came. The error names neither the URL nor a secret.
+    /// When no whole answer came. The error names the host alone of the URL, and no secret.
     pub async fn send(&self, request: HttpRequest<'_>) -> Result<HttpReply, NoReply> {
         let HttpRequest { method, url, headers, bearer, body, time_limit } = request;
         let mut builder = self.client(url)?.request(method, url.clone()).headers(headers);
@@ -192,7 +192,12 @@ impl HttpTransport {
             builder = builder.timeout(limit);
         }
         let mut response = builder.send().await.map_err(|error| {
-            if error.is_connect() { NoReply::NotSent(cause(error)) } else { NoReply::Lost(cause(error)) }
+            // The host is from the configuration, and says which key is wrong.
+            if error.is_connect() {
+                NoReply::NotSent(format!("{}: {}", place(url), cause(error)))
+            } else {
+                NoReply::Lost(cause(error))
+            }
         })?;
         let body = self.body(&mut response).await?;
         let (status, mut headers) = (response.status(), response.headers().clone());
@@ -269,6 +274,12 @@ fn made_once(
     }
     let made = make().map_err(|error| NoReply::NoClient(format!("no HTTPS client: {}", cause(error))))?;
     Ok(client.get_or_init(|| made))
+}
+
+/// Host and port of a URL, without what may be secret in it.
+fn place(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// The innermost cause of an error of reqwest, as "connection refused" rather than "error sending request".

@@ -207,7 +207,7 @@ fn the_machine_dies_in_a_job() {
             online(world).is_some_and(|name| name != first)
                 && world.state.azure.vms.values().all(|vm| vm.name != first)
         });
-        cloud.wait_for_line(&["is removed: ", &first], 10);
+        cloud.wait_for_line(&[" deleted: ", &first], 10);
         let killed = cloud.cloud.served.world().report().jobs_killed;
         assert_eq!(killed, 0, "the machine lost it, not the daemon");
         cloud.assert_nothing_leaked();

@@ -74,7 +74,7 @@ fn it_survives_rotation() {
             .next()
     };
     cloud.wait("one is idle beside it", 60, |world| idle(world).is_some());
-    cloud.wait_for_line(&["is removed: ", "has taken its place"], 60);
+    cloud.wait_for_line(&[" deleted: ", "has taken its place"], 60);
     assert_survives(&cloud, job);
 }
 
@@ -87,7 +87,7 @@ fn it_survives_a_changed_configuration() {
     RealCloud::stop(daemon);
     cloud.fleet("ci", "ssh", "\"docker\", \"new\"", &format!("{}[lifecycle]\n{LIFECYCLE}", scaling(1, 4)));
     let _daemon = cloud.daemon();
-    cloud.wait_for_line(&["is removed: ", "has taken its place"], 60);
+    cloud.wait_for_line(&[" deleted: ", "has taken its place"], 60);
     assert_survives(&cloud, job);
     let has_new = |labels: &[String]| labels.iter().any(|label| label == "new");
     cloud.wait("all have the new label", 60, |world| {
@@ -183,7 +183,7 @@ fn a_runner_of_three_jobs_takes_three() {
     cloud.wait("three jobs", 90, |world| jobs.iter().all(|id| succeeded(&world.state.github.jobs[id])));
     let on: std::collections::BTreeSet<_> = jobs.iter().map(|id| cloud.job(*id).runner).collect();
     assert_eq!(on.len(), 1, "{on:?}");
-    cloud.wait_for_line(&["is removed: ", "it has had 3 jobs, and max_job_count is 3"], 30);
+    cloud.wait_for_line(&[" deleted: ", "it has had 3 jobs, and max_job_count is 3"], 30);
     cloud.wait("nothing is left", 30, |world| machines(world) == 0 && world.state.github.runners.is_empty());
     assert!(cloud.log().contains("is asked to drain"));
     assert!(!cloud.log().contains("TAMPERED"), "root calls nothing that a job could change");

@@ -43,7 +43,7 @@ async fn it_shows_runners_as_they_live_and_why() {
     submit(&cloud, "gpu", 3, 600);
     reads(&browser, "3 jobs waiting").await;
     reads(&browser, "3 working of 6").await;
-    reads(&browser, "scale up from 0 to 3: 3 pending jobs need 3 runners").await;
+    reads(&browser, "scale up from 0 to 3: 3 jobs queued, 3 runners short").await;
     let drawn = "[...document.querySelectorAll('.fleet:nth-child(2) .picture path')].map((path) => path.getAttribute('class'))";
     let drawn = browser.get(drawn).await;
     assert!(drawn.as_array().unwrap().contains(&json!("f-busy")), "{drawn}");

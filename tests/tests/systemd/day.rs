@@ -41,7 +41,7 @@ fn it_is_installed_started_reloaded_and_stopped() {
     assert!(start.elapsed() >= Duration::from_secs(2), "it is ready when it has looked, not before");
     assert_eq!(host.property("ActiveState"), "active");
     assert!(host.cloud.served.world().statistics.requests_to(Side::Azure) > 0, "at Azure, too");
-    assert_eq!(host.property("StatusText"), "1 fleet, 0 runners, 0 pending jobs");
+    assert_eq!(host.property("StatusText"), "1 fleet, 0 runners, 0 queued jobs");
 
     // An administrator's commands have the same settings as the service.
     let said = host.run("set -a; . /etc/azlin/environment; azlin github-runner check");

@@ -58,7 +58,7 @@ fn it_tells_a_runners_whole_life_in_fields_and_answers_the_five_questions() {
         let answer = host.run(&format!("{line} --no-pager"));
         let wanted = match question.as_str() {
             "What did it do to my fleet today?" => "ci: scale up from 0 to 1",
-            "Why?" => "it had its job and GitHub has removed its entry",
+            "Why?" => "its job is finished",
             "What failed?" => "403",
             "How long did starts take?" => "",
             "What did this runner go through?" => "takes job",

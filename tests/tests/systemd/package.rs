@@ -86,7 +86,7 @@ fn it_is_upgraded_removed_and_purged_and_no_vm_is_touched() {
     host.install();
     assert_eq!(host.output(&format!("systemctl is-enabled {UNIT}")).stdout, b"enabled\n");
     host.run(&format!("systemctl start {UNIT}"));
-    assert_eq!(host.property("StatusText"), "1 fleet, 2 runners (2 idle), 0 pending jobs");
+    assert_eq!(host.property("StatusText"), "1 fleet, 2 runners (2 idle), 0 queued jobs");
 
     let said = host.run("dpkg --purge azlin");
     assert!(!host.path("/etc/azlin/azlin.toml").exists());

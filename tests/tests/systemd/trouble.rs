@@ -42,7 +42,7 @@ fn it_starts_while_github_refuses_or_is_away_and_says_why() {
     assert_eq!(host.property("NRestarts"), "0");
     host.wait_until(
         "it says that all is well",
-        &format!("systemctl status {UNIT} | grep -E 'Status: .*pending jobs?\"'"),
+        &format!("systemctl status {UNIT} | grep -E 'Status: .*queued jobs?\"'"),
     );
 }
 

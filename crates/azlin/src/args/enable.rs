@@ -159,7 +159,7 @@ struct VmOptions {
     /// The most to pay for one that may be evicted, in US dollars an hour.
     #[arg(long, value_name = "PRICE")]
     max_price: Option<String>,
-    /// Of a hundred VMs, so many are spot VMs, the others regular.
+    /// Percentage of VMs to run as spot VMs.
     #[arg(long, value_name = "PERCENT")]
     spot_share: Option<String>,
     /// Start a regular VM where no spot VM is to be had [default: false].
@@ -168,7 +168,7 @@ struct VmOptions {
     /// The network security group of their network interfaces.
     #[arg(long, value_name = "ID")]
     nsg_id: Option<String>,
-    /// Let network interfaces go past the host's switch [default: false].
+    /// Accelerated networking (SR-IOV) [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     accelerated_networking: Option<bool>,
     /// Let Azure install extensions, as policies do [default: false].

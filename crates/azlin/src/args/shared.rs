@@ -13,10 +13,10 @@ pub struct DirectoryArgs {
     /// The directory with azlin.toml and fleets/.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "AZLIN_CONFIG_DIR", default_value = "/etc/azlin")]
     pub config_dir: PathBuf,
-    /// Where to remember what is convenient over a restart.
+    /// Directory for state kept across restarts.
     ///
-    /// Such as the last scaling action, and in which resource group a fleet's VMs were before its file
-    /// named another one. Without it a restart forgets both.
+    /// Such as the last scaling action, failed starts, and in which resource groups a fleet's VMs were. Without it a
+    /// restart forgets them.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = WHERE, env = "STATE_DIRECTORY")]
     pub state_dir: Option<PathBuf>,
     /// Where the daemon has its lock, and leaves its status for `status` to read.

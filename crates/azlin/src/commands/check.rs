@@ -35,6 +35,7 @@ pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
         };
     }
     let mut files = read_what_is_readable(directories);
+    let pools = names(&files);
     if let Some(why) = not_known(args.view.pool.as_ref(), &mut files) {
         return why.print();
     }
@@ -42,7 +43,7 @@ pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
         return Said::error(why, ExitStatus::Usage).print();
     }
     let environment = ProcessEnvironment::of_this_process(&directories.config_dir)?;
-    let (is_good, said) = checked(&args.view, &mut files, &environment, Terminal::stdout()).await;
+    let (is_good, said) = checked(&args.view, &mut files, pools, &environment, Terminal::stdout()).await;
     print(&said)?;
     match (&files.daemon, files.fleets.as_slice()) {
         (Some(config), [fleet]) => {
@@ -56,12 +57,18 @@ pub async fn run(args: CheckArgs) -> Result<ExitStatus> {
 /// The check, by the files and the environment of this process.
 pub async fn answer(view: &ViewArgs, terminal: Terminal) -> Result<Said> {
     let mut files = read_what_is_readable(&view.directories);
+    let pools = names(&files);
     if let Some(why) = not_known(view.pool.as_ref(), &mut files) {
         return Ok(why);
     }
     let environment = ProcessEnvironment::of_this_process(&view.directories.config_dir)?;
-    let (is_good, output) = checked(view, &mut files, &environment, terminal).await;
+    let (is_good, output) = checked(view, &mut files, pools, &environment, terminal).await;
     Ok(Said { output, ..Said::nothing(if is_good { ExitStatus::Done } else { ExitStatus::Failed }) })
+}
+
+/// All pools that have a file.
+fn names(files: &ReadableFiles) -> BTreeSet<PoolName> {
+    files.pools().into_iter().filter_map(|pool| pool.parse().ok()).collect()
 }
 
 /// Leaves out the other pools; what is said if there is no such pool.
@@ -78,6 +85,7 @@ fn not_known(pool: Option<&PoolName>, files: &mut ReadableFiles) -> Option<Said>
 async fn checked(
     view: &ViewArgs,
     files: &mut ReadableFiles,
+    pools: BTreeSet<PoolName>,
     environment: &ProcessEnvironment,
     terminal: Terminal,
 ) -> (bool, String) {
@@ -92,8 +100,10 @@ async fn checked(
             listen: None,
             exposed: Vec::new(),
             errors: BTreeMap::new(),
+            pools: BTreeSet::new(),
         },
     };
+    facts.pools = pools;
     facts.bad_files = std::mem::take(&mut files.bad);
     facts.errors = errors_of_daemon(&view.directories);
     facts.exposed = exposed(&view.directories.config_dir, files);

@@ -4,11 +4,11 @@ mod render;
 
 use anyhow::Result;
 use azlin_daemon::config_dir::Configuration;
-use azlin_daemon::{DaemonContext, StateDir, plan_once};
-use azlin_fleet::config::DaemonConfig;
+use azlin_daemon::{DaemonContext, StateDir, find_forgotten, plan_once};
+use azlin_fleet::config::{DaemonConfig, ForgottenFleet};
 
 use super::questions;
-use super::said::Said;
+use super::said::{Complaint, Said};
 use crate::adapters::{Lifetime, ProcessEnvironment, connect};
 use crate::args::{OutputFormat, ViewArgs};
 use crate::config;
@@ -36,6 +36,7 @@ pub async fn answer(
     terminal: Terminal,
 ) -> Result<Said> {
     let ViewArgs { directories: _, pool, output } = args;
+    let all = configuration.fleets.clone();
     if let Some(pool) = &pool {
         config::keep_problems_of(&mut configuration.problems, pool);
         let scope =
@@ -48,10 +49,17 @@ pub async fn answer(
         configuration.fleets.retain(|fleet| Some(&fleet.scope) == scope.as_ref());
     }
     let context = connect(&configuration.daemon)?;
-    let mut planned = plan_once(&configuration.fleets, context, state, configuration.daemon.poll_queue).await;
+    let mut planned =
+        plan_once(&configuration.fleets, context.clone(), state, configuration.daemon.poll_queue).await;
     if let Some(pool) = &pool {
         planned.retain(|planned| planned.fleet.name == *pool);
     }
+    // Also those of other scopes: they are no forgotten ones.
+    configuration.fleets = all;
+    let forgotten = find_forgotten(&configuration, &context, state).await;
+    let is_asked_for = |one: &&ForgottenFleet| pool.as_ref().is_none_or(|pool| *pool == one.pool);
+    let complaints =
+        forgotten.iter().filter(is_asked_for).map(|one| Complaint::Error(one.to_string())).collect();
     let output = match output {
         OutputFormat::Table => render::table(&planned, terminal),
         OutputFormat::Json => format!("{:#}\n", render::json(&planned)),
@@ -59,5 +67,5 @@ pub async fn answer(
     let is_good =
         configuration.problems.is_empty() && planned.iter().all(|planned| planned.trouble.is_none());
     let status = if is_good { ExitStatus::Done } else { ExitStatus::Failed };
-    Ok(Said { output, ..Said::nothing(status) }.after(configuration.problems))
+    Ok(Said { output, complaints, status }.after(configuration.problems))
 }

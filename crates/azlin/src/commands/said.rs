@@ -64,7 +64,9 @@ impl Said {
         let errors = self.complaints.iter().map(|complaint| match complaint {
             Complaint::Error(error) => format!("error: {error}\n"),
             Complaint::Problem(problem) => match &problem.cause {
-                FileProblemCause::File(message) => format!("error: {message}\n"),
+                FileProblemCause::File(message) | FileProblemCause::Stray(message) => {
+                    format!("error: {message}\n")
+                }
                 FileProblemCause::Text(faulty) => caret::drawn(faulty, terminal),
             },
         });

@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use azlin_daemon::{Presence, config_dir, direct_status, other_version, read_status, runtime_dirs};
 use azlin_fleet::model::PoolName;
 use azlin_fleet::model::elapsed;
-use azlin_fleet::report::{FleetStatus, Status};
+use azlin_fleet::report::{FleetStatus, Listed, Overview, Status};
 use jiff::Timestamp;
 
 use crate::adapters::{Lifetime, ProcessEnvironment, connect};
@@ -19,8 +19,9 @@ use crate::args::{DirectoryArgs, OutputFormat, StatusArgs, ViewArgs};
 use crate::config;
 use crate::exit_status::ExitStatus;
 use crate::output::{print, say_error};
-use crate::terminal::{Redrawn, Terminal};
+use crate::terminal::{Key, Keyboard, Redrawn, Terminal};
 use crate::words::no_such_pool;
+use render::StatusDetail;
 
 /// How often `--watch` looks at the daemon's file.
 const FRAME: Duration = Duration::from_secs(1);
@@ -29,8 +30,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 pub async fn run(args: StatusArgs) -> Result<ExitStatus> {
     let ViewArgs { directories, pool, output } = args.view;
+    let listed = match (args.problems, args.all) {
+        (true, _) => Listed::Problems,
+        (_, true) => Listed::All,
+        _ => Listed::Screen,
+    };
     let mut last = None;
-    let mut redrawn = Redrawn::default();
+    let is_drawn = args.watch && output == OutputFormat::Table && std::io::stdout().is_terminal();
+    let keyboard = if is_drawn { Keyboard::take() } else { None };
+    let mut redrawn = Redrawn::scrolled(keyboard.is_some());
     loop {
         let status = look(&directories, last.as_ref()).await?;
         let known = pools(&directories.config_dir, &status)?;
@@ -38,10 +46,24 @@ pub async fn run(args: StatusArgs) -> Result<ExitStatus> {
             say_error(&no_such_pool(pool, known.iter().map(PoolName::as_str)));
             return Ok(ExitStatus::NothingMatched);
         }
-        let shown = only(status.clone(), pool.as_ref());
+        let mut shown = only(status.clone(), pool.as_ref());
+        let is_one = pool.is_some() || known.len() <= 1;
+        let detail = if is_one && listed == Listed::Screen {
+            StatusDetail::Whole
+        } else {
+            StatusDetail::Lines(listed)
+        };
         let waiting = known.into_iter().filter(|known| pool.as_ref().is_none_or(|only| only == known));
-        let waiting = waiting.filter(|pool| !shown.fleets.iter().any(|fleet| fleet.pool == *pool)).collect();
+        let is_known = |pool: &PoolName| {
+            shown.fleets.iter().any(|fleet| fleet.pool == *pool)
+                || shown.forgotten.iter().any(|fleet| fleet.pool == *pool)
+        };
+        let waiting = waiting.filter(|pool| !is_known(pool)).collect();
         let is_new = last.as_ref() != Some(&status);
+        if listed == Listed::Problems && output == OutputFormat::Json {
+            let overview = Overview::of(&shown.fleets, listed, Timestamp::now());
+            shown.fleets.retain(|fleet| overview.lines.iter().any(|line| line.pool == fleet.pool));
+        }
         match output {
             OutputFormat::Json if is_new && args.watch => {
                 print(&format!("{}\n", serde_json::to_string(&shown)?))?;
@@ -50,9 +72,9 @@ pub async fn run(args: StatusArgs) -> Result<ExitStatus> {
             OutputFormat::Json => {}
             OutputFormat::Table => {
                 let terminal = Terminal::stdout();
-                let text =
-                    render::status(&shown, &waiting, &directories.config_dir, Timestamp::now(), terminal);
-                if args.watch && std::io::stdout().is_terminal() {
+                let (directory, now) = (&directories.config_dir, Timestamp::now());
+                let text = render::status(&shown, detail, &waiting, directory, now, terminal);
+                if is_drawn {
                     redrawn.draw(&mut std::io::stdout().lock(), &text)?;
                 } else if is_new {
                     print(&text)?;
@@ -66,11 +88,21 @@ pub async fn run(args: StatusArgs) -> Result<ExitStatus> {
             return Ok(if could_tell { ExitStatus::Done } else { ExitStatus::Failed });
         }
         last = Some(status);
-        tokio::time::sleep(FRAME).await;
+        let pressed = match &keyboard {
+            Some(keyboard) => keyboard.pressed(FRAME).await,
+            None => {
+                tokio::time::sleep(FRAME).await;
+                Vec::new()
+            }
+        };
+        if pressed.contains(&Key::Quit) {
+            return Ok(ExitStatus::Done);
+        }
+        pressed.into_iter().for_each(|key| redrawn.scroll(key));
     }
 }
 
-/// The pools that have a file, good or bad, and those that the daemon knows.
+/// The pools that have a file, good or bad, and those that the daemon knows, also without a file.
 pub fn pools(config_dir: &Path, status: &Status) -> Result<BTreeSet<PoolName>> {
     let files = match config_dir::pools(config_dir) {
         Ok(files) => files,
@@ -78,7 +110,12 @@ pub fn pools(config_dir: &Path, status: &Status) -> Result<BTreeSet<PoolName>> {
         Err(_) if status.daemon.is_some() => Vec::new(),
         Err(error) => bail!("{} cannot be read: {error}", config_dir.display()),
     };
-    Ok(files.into_iter().chain(status.fleets.iter().map(|fleet| fleet.pool.clone())).collect())
+    let forgotten = status.forgotten.iter().map(|fleet| fleet.pool.clone());
+    Ok(files
+        .into_iter()
+        .chain(status.fleets.iter().map(|fleet| fleet.pool.clone()))
+        .chain(forgotten)
+        .collect())
 }
 
 fn only(mut status: Status, pool: Option<&PoolName>) -> Status {

@@ -201,7 +201,7 @@ impl RunnerLifecycle {
             None => "GitHub does not know it",
             Some(_) => "GitHub calls it idle",
         };
-        let (waited, why) = (humantime::format_duration(Duration::from_secs(waited.as_secs())), &destroy.why);
+        let (waited, why) = (azlin_fleet::model::in_words(waited), &destroy.why);
         tracing::warn!(fleet = %fleet.name, runner = %destroy.runner, reason = %why, "{}: {} is removed without an answer: its VM was asked to drain {waited} ago and runs on; {at_github}, and no look and no queue has shown a job since ({why}); if this repeats, look at its image: it needs systemd, curl and pgrep, and must reach 169.254.169.254", fleet.name, destroy.runner);
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 
+use azlin_fleet::config::ForgottenFleet;
 use azlin_fleet::model::{Budget, Calls, PhaseKind};
 use azlin_fleet::report::{DaemonErrorKind, FleetErrorKind, FleetStatus};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -190,7 +191,14 @@ fn costs(registry: &mut Registry, view: &StatusView) {
     let help = "What VMs have cost, by what they did, as far as prices are known";
     registry.register_with_unit("cost", help, Unit::Other("dollars".to_owned()), spent);
     registry.register("jobs_started", "Jobs that runners were seen to take", jobs);
-    let rate = family(fleets().filter_map(|(fleet, cost)| Some((OfFleet { fleet }, cost.per_hour?))));
+    let forgotten = |value: fn(&ForgottenFleet) -> Option<f64>| {
+        let each = view.forgotten.iter();
+        each.filter_map(move |one| Some((OfFleet { fleet: one.pool.to_string() }, value(one)?)))
+    };
+    let vms = family(forgotten(|one| Some(f64::from(one.vms))));
+    registry.register("forgotten_vms", "VMs of a fleet whose file is gone; absent where there are none", vms);
+    let rate = fleets().filter_map(|(fleet, cost)| Some((OfFleet { fleet }, cost.per_hour?)));
+    let rate = family(rate.chain(forgotten(|one| one.per_hour)));
     let help = "What the VMs that are there cost an hour, as far as prices are known";
     registry.register_with_unit("cost_per_hour", help, Unit::Other("dollars".to_owned()), rate);
 }

@@ -74,17 +74,38 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
     assert!(cost.parse::<f64>().is_ok_and(|cost| cost > 0.0), "{cost}");
     status_store.metrics().delivered("told");
     status_store.metrics().connection_ended("webhook", "answered");
+    status_store.forgotten(vec![azlin_fleet::config::ForgottenFleet {
+        pool: "gone".parse().unwrap(),
+        scope: None,
+        vms: 3,
+        resource_groups: [].into(),
+        per_hour: Some(0.5),
+        renamed_to: None,
+        since: jiff::Timestamp::UNIX_EPOCH,
+    }]);
     let told = status_store.metrics().text(&status_store.read(), &fixture.context);
+    for line in [
+        "azlin_forgotten_vms{fleet=\"gone\"} 3.0",
+        "azlin_cost_per_hour_dollars{fleet=\"gone\"} 0.5",
+        "azlin_daemon_errors{kind=\"forgotten\"} 1.0",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line} is not in\n{told}");
+    }
     assert_eq!(
         of_the_page(),
         told.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect()
     );
+    status_store.forgotten(Vec::new());
     fleets.set([other]);
     wait(60).await;
     let told = status_store.metrics().text(&status_store.read(), &fixture.context);
     let gauges = told.lines().filter(|line| line.contains("fleet=\"ci\"") && !line.contains("_total"));
     let left: BTreeSet<&str> = gauges.filter_map(|line| line.split('{').next()).collect();
-    assert!(left.iter().all(|name| name.contains("_duration_")), "of a fleet that is gone: {left:?}");
+    // Its VM is still there, and costs.
+    let forgotten = ["azlin_forgotten_vms", "azlin_cost_per_hour_dollars"];
+    assert!(forgotten.iter().all(|name| left.contains(name)), "of a fleet that is gone: {left:?}");
+    let is_told = |name: &&str| name.contains("_duration_") || forgotten.contains(name);
+    assert!(left.iter().all(is_told), "of a fleet that is gone: {left:?}");
 }
 
 /// The rows of the page: names without what the format adds to them, and types.

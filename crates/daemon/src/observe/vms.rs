@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use azlin_fleet::config::Fleet;
+use azlin_fleet::config::{Fleet, GroupContent};
 use azlin_fleet::model::{
     CallError, CallErrorKind, FailedVm, ForeignText, PoolName, PowerStates, ProvisioningState, ResourceGroup,
     RunnerName, UntaggedVm, Vm,
@@ -91,6 +91,25 @@ impl VmLists {
             }
         }
         Ok((all, unread))
+    }
+
+    /// What a group holds, read no earlier than `since`. The lists of fleets there serve.
+    pub(super) async fn content(
+        &self,
+        group: &ResourceGroup,
+        since: Instant,
+    ) -> Result<GroupContent, CallError> {
+        let kept = [true, false].into_iter().filter_map(|power| self.groups.last(&(group.clone(), power)));
+        let recent = kept.filter(|(began, _)| *began >= since).max_by_key(|(began, _)| *began);
+        let list = match recent {
+            Some((_, list)) => list,
+            None => {
+                let read = self.read_group(group, false, since);
+                self.groups.get((group.clone(), false), since, read).await
+            }
+        };
+        let (pools, untagged) = list.as_ref().as_ref().map_err(Clone::clone)?;
+        Ok(GroupContent::of(pools.values().flat_map(BTreeMap::values).map(Arc::as_ref), untagged))
     }
 
     async fn read_group(&self, group: &ResourceGroup, power: bool, since: Instant) -> GroupVms {

@@ -1,6 +1,6 @@
 //! The facts that `check` found, each one once even if several fleets share it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub struct Facts {
     pub exposed: Vec<String>,
     /// What keeps each fleet from its work at present, as the running daemon tells it.
     pub errors: BTreeMap<PoolName, Vec<String>>,
+    /// The pools that have a file, good or bad, also those that are not looked at.
+    pub pools: BTreeSet<PoolName>,
 }
 
 /// Why a sign-in with a credential failed.

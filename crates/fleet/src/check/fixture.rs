@@ -173,6 +173,7 @@ pub(super) fn account(fleet: &Fleet) -> Facts {
         listen: Some(([127, 0, 0, 1], 9469).into()),
         exposed: Vec::new(),
         errors: BTreeMap::new(),
+        pools: [fleet.name.clone()].into(),
     }
 }
 

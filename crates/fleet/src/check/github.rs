@@ -127,10 +127,7 @@ fn followed(notes: &mut Notes, kind: TokenKind, pattern: &RepoPattern, facts: &F
             let cure = "check repositories in the fleet's file, and give the token access to them";
             return notes.warning(&what, "there is no such repository, or the token may not see it", cure);
         }
-        Ok(found) if pattern.one().is_none() => match found.len() {
-            1 => notes.ok(&what, "1 repository"),
-            count => notes.ok(&what, format!("{count} repositories")),
-        },
+        Ok(found) if pattern.one().is_none() => notes.ok(&what, counted(found.len(), "repository")),
         Ok(_) => {}
         Err(error) => return notes.failed(State::Problem, &what, error),
     }
@@ -179,7 +176,7 @@ fn credential(notes: &mut Notes, found: &Credential, now: Timestamp) {
             }
             TokenKind::Installation => "an hour",
             TokenKind::AppUser => "eight hours",
-            _ => return notes.ok("credential", format!("{what}{whose}; GitHub tells no end of it")),
+            _ => return notes.ok("credential", format!("{what}{whose}; GitHub reports no expiry date")),
         };
         let found = format!("{what}{whose}, which ends within {life} and is not renewed");
         let cure = "sign in as the app itself (azlin.toml: [github] app_id), or use a personal access token";

@@ -6,7 +6,7 @@ use super::facts::{AzureFacts, PlaceFacts, place_key};
 use super::size_facts::{self, Unusable};
 use super::{Notes, State};
 use crate::config::Fleet;
-use crate::model::{ForeignText, Vm};
+use crate::model::{ForeignText, Vm, counted};
 use crate::ports::preflight::{ImageFacts, Size, Usage};
 
 pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &AzureFacts, image: Option<&ImageFacts>) {
@@ -77,10 +77,10 @@ struct QuotaRoom {
 }
 
 fn room(fleet: &Fleet, size: &Size, sizes: &[Size], usages: &[Usage], own: &[&Vm]) -> QuotaRoom {
-    let counted: Vec<&str> =
+    let families: Vec<&str> =
         if fleet.vm.spot.is_some() { vec!["lowPriorityCores"] } else { vec![&size.family, "cores"] };
     let mut room = QuotaRoom { size: size.name.to_string(), vcpus: size.vcpus, most: None, said: Vec::new() };
-    for name in counted {
+    for name in families {
         let Some(usage) = usages.iter().find(|usage| plain(&usage.name) == plain(name)) else { continue };
         let sizes_of_own =
             own.iter().filter_map(|vm| sizes.iter().find(|size| size.name.eq_ignore_ascii_case(&vm.size)));
@@ -110,7 +110,12 @@ fn quotas(notes: &mut Notes, fleet: &Fleet, rooms: &[QuotaRoom]) {
     let none_fits = rooms.iter().all(|room| room.most == Some(0));
     for QuotaRoom { size, vcpus, most, said } in rooms {
         let what = format!("vCPU quota for {size}");
-        let said = format!("{}; {max} runners take {}", said.join(", "), max * u64::from(*vcpus));
+        let said = format!(
+            "{}; {} at most: {} vCPUs",
+            said.join(", "),
+            counted(max, "runner"),
+            max * u64::from(*vcpus)
+        );
         let cure = format!(
             "ask for a higher quota in {} (portal: Quotas, Compute), lower max_runners, or add a size of another family",
             fleet.vm.location

@@ -3,7 +3,7 @@
 mod azure;
 mod github;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::fixture::*;
@@ -187,7 +187,7 @@ fn advice_is_for_who_reads_it_now() {
 #[test]
 fn without_a_fleet_there_is_a_warning_unless_its_file_is_bad() {
     let tell = |facts: &Facts| {
-        let findings = configuration(&[], facts);
+        let findings = configuration(&[], facts, now());
         findings.iter().map(|finding| format!("{finding:?}")).collect::<Vec<_>>().join("\n")
     };
     let none = Facts {
@@ -199,6 +199,7 @@ fn without_a_fleet_there_is_a_warning_unless_its_file_is_bad() {
         listen: None,
         exposed: Vec::new(),
         errors: BTreeMap::new(),
+        pools: BTreeSet::new(),
     };
     assert!(tell(&none).contains("there is none"), "{}", tell(&none));
     let bad = Facts { bad_files: vec![("fleets/ci.toml".into(), "wrong".into())], ..none.clone() };
@@ -212,4 +213,24 @@ fn what_the_daemon_knows_to_be_wrong_is_a_problem() {
     let errors = [(fleet.name.clone(), vec!["Azure has no capacity".to_owned()])].into();
     let found = told(std::slice::from_ref(&fleet), &Facts { errors, ..account(&fleet) });
     assert_eq!(found, ["Problem now: Azure has no capacity"]);
+}
+
+#[test]
+fn vms_whose_fleet_has_no_file_are_a_problem_with_its_cure() {
+    let fleet = fleet("repo = \"o/r\"", "");
+    let mut facts = account(&fleet);
+    let Some(Ok(azure)) = &mut facts.azure else { panic!("signed in") };
+    let scene = crate::fixture::Scene::new("").runner(1, 60, crate::fixture::Entry::Idle);
+    let vm = scene.seen.vms.as_ref().expect("readable").values().next().expect("one");
+    let ours = crate::model::Vm { group: fleet.vm.group.clone(), ..vm.as_ref().clone() };
+    let mut gone = ours.clone();
+    gone.tags.pool = "gone".parse().expect("a name");
+    azure.groups.values_mut().for_each(|group| group.vms = Ok(vec![gone.clone()]));
+    let findings = check(std::slice::from_ref(&fleet), &facts, now());
+    let found = findings.iter().find(|finding| finding.what == "VMs of gone").expect("it is found");
+    assert_eq!(found.state, State::Problem);
+    assert!(found.found.starts_with("1 VM of pool gone keeps running and is billed"), "{found:?}");
+    // A pool that is only not looked at has its file.
+    facts.pools.insert("gone".parse().expect("a name"));
+    assert!(!check(&[fleet], &facts, now()).iter().any(|finding| finding.what == "VMs of gone"));
 }

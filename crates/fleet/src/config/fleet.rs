@@ -413,7 +413,7 @@ fn lifecycle_of(mut table: Table<'_, '_>, method: Method) -> LifecycleConfig {
     };
     let least = config.rotation_interval + config.boot_timeout;
     if let Some((switch, span)) = switch.filter(|(switch, _)| *switch < least) {
-        let [switch, least] = [switch, least].map(|time| humantime::format_duration(time).to_string());
+        let [switch, least] = [switch, least].map(crate::model::in_words);
         let message =
             format!("found {switch}; allowed: at least {least}, rotation_interval and boot_timeout");
         let help =

@@ -171,9 +171,10 @@ pub(super) fn judge(view: &FleetView<'_>, before: usize) -> (Link, String) {
         _ => {
             let each = scaling.jobs_per_runner;
             let what = format!(
-                "{}; {} before it, and a runner is counted for {each} jobs",
+                "{}; {} before it, and a runner is counted for {}",
                 decision.reason,
-                are(before)
+                are(before),
+                counted(each, "job")
             );
             let cure = format!(
                 "none is needed: the next runner is started once those that come are busy; jobs_per_runner = 1 in \
@@ -200,7 +201,10 @@ fn held_back(view: &FleetView<'_>, at: Option<Timestamp>, why: &str, sooner: &st
     let said =
         if reason.has_failed_starts() { String::new() } else { format!("; the last said: {}", failures.why) };
     let what = format!("starts failed {} in a row{said}; {reason}", counted(failures.count, "time"));
-    let cure = format!("what the message says; it is tried again {at}, and {sooner} tries it sooner");
+    let cure = format!(
+        "`azlin github-runner check --pool {}` looks for the cause; it is tried again {at}, and {sooner} tries it sooner",
+        view.fleet.name
+    );
     let link = Link::broken(LinkKind::Decision, what).cure(cure);
     (link, format!("no runner could be started for it; it is tried again {at}"))
 }

@@ -189,7 +189,7 @@ impl<'a> JobChain<'a> {
                             most this one is not counted";
                 return (Link::waits(LinkKind::Demand, what), "may be running already".to_owned());
             }
-            let waits = counted(all, "pending job");
+            let waits = counted(all, "queued job");
             let what = format!(
                 "one of {waits}, {before} of them older; {} ready for it",
                 counted(self.ready().count(), "idle runner")

@@ -276,7 +276,7 @@ impl RunnerChain<'_> {
             );
         }
         if need >= target && need > 0 {
-            let jobs = counted(metrics.pending_jobs, "pending job");
+            let jobs = counted(metrics.pending_jobs, "queued job");
             return (format!("{jobs}: {reason}"), format!("is kept for {jobs}"), None);
         }
         let least = scaling.min_runners;

@@ -150,7 +150,7 @@ impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Advice::ReplaceToken => {
-                "the token is wrong, has expired or was revoked: set GITHUB_TOKEN to one that is valid"
+                "GitHub rejects the token (wrong, expired or revoked): replace it in GITHUB_TOKEN or in the credential github-token, and restart the daemon"
             }
             Advice::GrantToken(needs) => {
                 return write!(

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::{
-    CallError, ErrorPolicy, ForeignText, Outdated, RunnerName, ScalingReason, Scope, in_words,
+    CallError, ErrorPolicy, ForeignText, Outdated, RunnerName, ScalingReason, Scope, counted, in_words,
 };
 
 /// Why a runner is removed.
@@ -150,9 +150,9 @@ impl DrainReason {
 impl fmt::Display for DrainReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            DrainReason::Finished => f.write_str("it had its job and GitHub has removed its entry"),
+            DrainReason::Finished => f.write_str("its job is finished"),
             DrainReason::Served { jobs, limit } => {
-                write!(f, "it has had {jobs} jobs, and max_job_count is {limit}")
+                write!(f, "it has had {}, and max_job_count is {limit}", counted(*jobs, "job"))
             }
             DrainReason::Broken(why) => why.fmt(f),
             DrainReason::NoCapacity(error) => write!(f, "Azure could not make its VM: {error}"),

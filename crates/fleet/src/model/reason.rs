@@ -1,6 +1,7 @@
 //! Why a fleet starts or removes runners: the numbers and the rule as values. `Display` makes the sentence
 //! last.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
 
@@ -244,84 +245,121 @@ impl ScalingReason {
     };
 }
 
+/// The point first, and the numbers behind it in brackets.
 impl fmt::Display for ScalingReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let jobs = if self.pending_jobs == 1 { "job needs" } else { "jobs need" };
-        let least = if self.partly_known { "at least " } else { "" };
-        let runners = if self.needed == 1 { "runner" } else { "runners" };
-        write!(f, "{least}{} pending {jobs} {} {runners}", self.pending_jobs, self.needed)?;
-        let (available, busy, draining) = (self.available, self.busy, self.draining);
-        let most = self.max_runners;
-        write!(f, " ({available} available, {busy} busy, {draining} draining, at most {most}); ")?;
-        self.write_cause(f)
-    }
-}
-
-impl ScalingReason {
-    fn write_cause(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (target, most) = (self.target, self.max_runners);
+        let (jobs, runners) = (self.jobs(), self.runners());
+        let short = || format!("{} short", counted(target.saturating_sub(self.available), "runner"));
+        let over =
+            || format!("{} more than needed", counted(self.available.saturating_sub(target), "runner"));
         match &self.cause {
-            ScalingCause::Short { threshold } => {
-                write!(f, "short of the target of {target} by more than {threshold}: scaling up")
+            ScalingCause::Short { .. } => {
+                write!(f, "{jobs}, {}: scaling up to {target} ({runners})", short())
             }
-            ScalingCause::Over => {
-                let surplus = self.available.saturating_sub(target);
-                write!(f, "{surplus} more than the target of {target}: scaling down")
-            }
+            ScalingCause::Over => write!(f, "{jobs}, {}: scaling down to {target} ({runners})", over()),
             ScalingCause::JobStarves { oldest, max_queue_wait } => {
                 let limit = in_words(*max_queue_wait);
                 write!(
                     f,
-                    "{oldest}, longer than max_queue_wait ({limit}): scaling up to {target} past threshold and cooldown"
+                    "{oldest}, longer than max_queue_wait ({limit}): scaling up to {target} past threshold and cooldown \
+                     ({jobs}; {runners})"
                 )
             }
             ScalingCause::Minimum { min_runners } => {
-                write!(f, "min_runners is {min_runners}: scaling up to {target}")
+                write!(
+                    f,
+                    "fewer than min_runners ({min_runners}): scaling up to {target} ({jobs}; {runners})"
+                )
             }
-            ScalingCause::Manual { count } => write!(
-                f,
-                "the count is set by hand to {count} in all: {target} should be available; `scale --auto` ends it"
-            ),
+            ScalingCause::Manual { count } => {
+                write!(f, "pinned to {} by hand", counted(*count, "runner"))?;
+                match target.cmp(&self.available) {
+                    Ordering::Greater => write!(f, ": starting {}", target - self.available)?,
+                    Ordering::Less => write!(f, ": removing {}", self.available - target)?,
+                    Ordering::Equal => {}
+                }
+                write!(f, "; `scale --auto` unpins ({jobs}; {runners})")
+            }
             ScalingCause::Disabled => {
-                f.write_str("the fleet is not enabled: it is drained; `enabled = true` ends it")
+                write!(f, "not enabled, so it is drained; `enabled = true` ends that ({jobs}; {runners})")
             }
-            ScalingCause::Enough => write!(f, "the target of {target} is met"),
+            ScalingCause::Enough if self.pending_jobs == 0 => write!(f, "{jobs}; nothing to do ({runners})"),
+            ScalingCause::Enough => write!(f, "{jobs}, and as many runners as they need ({runners})"),
             ScalingCause::ShortWithinThreshold { threshold, max_queue_wait, oldest } => {
                 let limit = in_words(*max_queue_wait);
                 write!(
                     f,
-                    "short of the target of {target} by no more than scale_up_threshold ({threshold}): a runner is \
-                     added once a job has waited {limit}; "
+                    "{jobs}, {}: holding until a job has waited {limit} (scale_up_threshold is {threshold}); ",
+                    short()
                 )?;
                 match oldest {
-                    Some(oldest) => write!(f, "{oldest}"),
-                    None => f.write_str("no job waits"),
+                    Some(oldest) => write!(f, "{oldest}")?,
+                    None => f.write_str("no job waits")?,
                 }
+                write!(f, " ({runners})")
             }
             ScalingCause::OverWithinThreshold { threshold } => {
-                write!(f, "over the target of {target} by no more than scale_down_threshold ({threshold})")
+                write!(f, "{jobs}, {}: kept, since scale_down_threshold is {threshold} ({runners})", over())
             }
-            ScalingCause::Cooldown { cooldown, left } => write!(
-                f,
-                "the target of {target} waits for the cooldown of {}, which ends in {}",
-                in_words(*cooldown),
-                in_words(*left)
-            ),
+            ScalingCause::Cooldown { cooldown, left } => {
+                let change = if target > self.available { short() } else { over() };
+                let (cooldown, left) = (in_words(*cooldown), in_words(*left));
+                write!(
+                    f,
+                    "{jobs}, {change}: holding for the cooldown of {cooldown}, which ends in {left} ({runners})"
+                )
+            }
             ScalingCause::OverMaximum => {
-                write!(f, "more than max_runners ({most}): scaling down to {target}")
+                write!(f, "more than max_runners ({most}): scaling down to {target} ({jobs}; {runners})")
             }
             ScalingCause::AtMaximum => {
-                write!(f, "max_runners ({most}) allows no more; raise it, or wait for busy runners")
+                let needed = counted(self.needed, "runner");
+                let wait = if self.busy > 0 {
+                    ", or wait for busy runners"
+                } else if self.draining > 0 {
+                    ", or wait until those that leave are deleted"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "{jobs}, {needed} needed, and max_runners ({most}) allows no more: raise it{wait} ({runners})"
+                )
             }
             ScalingCause::CannotRemove { vms } => {
                 let (vms, take) = (counted(*vms, "VM"), if *vms == 1 { "takes" } else { "take" });
                 write!(
                     f,
-                    "{vms} that cannot be removed {take} the room of max_runners ({most}): see why its removal fails"
+                    "{vms} that cannot be removed {take} the room of max_runners ({most}): see why its removal fails \
+                     ({jobs}; {runners})"
                 )
             }
-            ScalingCause::PartlyKnown => f.write_str("the queue is only partly known, so nothing is removed"),
+            ScalingCause::PartlyKnown => {
+                write!(f, "the queue is only partly known, so nothing is removed ({jobs}; {runners})")
+            }
         }
+    }
+}
+
+impl ScalingReason {
+    /// The jobs that could start now.
+    fn jobs(&self) -> String {
+        match (self.pending_jobs, self.partly_known) {
+            (0, false) => "no job queued".to_owned(),
+            (jobs, false) => format!("{} queued", counted(jobs, "job")),
+            (jobs, true) => format!("at least {} queued", counted(jobs, "job")),
+        }
+    }
+
+    /// All runners of the maximum, by what they do.
+    fn runners(&self) -> String {
+        let each = [(self.available, "available"), (self.busy, "busy"), (self.draining, "leaving")];
+        let told = each.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        let told = told.collect::<Vec<_>>().join(", ");
+        let all = self.available.saturating_add(self.busy).saturating_add(self.draining);
+        let total = format!("{all} of {}", counted(self.max_runners, "runner"));
+        if told.is_empty() { total } else { format!("{total}: {told}") }
     }
 }
 
@@ -356,3 +394,6 @@ impl fmt::Display for Outdated {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,7 +188,7 @@ impl PhaseKind {
         PhaseKind::Destroyed,
     ];
 
-    /// The name of the phase in JSON, in metrics and in tables.
+    /// The name of the phase in JSON and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             PhaseKind::Provisioning => "provisioning",
@@ -200,15 +200,31 @@ impl PhaseKind {
     }
 }
 
+impl PhaseKind {
+    /// The phase as people read it.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            PhaseKind::Destroyed => "deleting",
+            _ => self.as_str(),
+        }
+    }
+}
+
 impl fmt::Display for PhaseKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        f.pad(self.in_words())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_vm_that_is_being_deleted_is_not_called_destroyed() {
+        assert_eq!(PhaseKind::Destroyed.to_string(), "deleting");
+        assert_eq!(PhaseKind::Active.to_string(), "active");
+    }
 
     #[test]
     fn a_phase_is_named_as_json_names_it() {

@@ -1,9 +1,14 @@
 //! Counts and lists as people read them.
 
-/// A count and its noun: `1 job`, `2 jobs`.
+/// A count and its noun: `1 job`, `2 jobs`, `3 deliveries`.
 pub fn counted(number: impl TryInto<u64>, noun: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    match (number, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{number} {stem}ies"),
+        (_, _) if noun.ends_with('s') => format!("{number} {noun}es"),
+        (_, _) => format!("{number} {noun}s"),
+    }
 }
 
 /// The first three items, and the number of the others: `a, b, c and 2 more`.
@@ -26,6 +31,14 @@ mod tests {
             [counted(0_u32, "job"), counted(1_usize, "job"), counted(2_u64, "job")],
             ["0 jobs", "1 job", "2 jobs"]
         );
+        for (noun, several) in [
+            ("delivery", "3 deliveries"),
+            ("key", "3 keys"),
+            ("address", "3 addresses"),
+            ("repository", "3 repositories"),
+        ] {
+            assert_eq!(counted(3_u32, noun), several);
+        }
     }
 
     #[test]

@@ -22,7 +22,18 @@ pub fn believable(at: Timestamp, now: Timestamp) -> Option<Timestamp> {
 
 /// A duration to the second, in all of its units: `1h 5m 3s`.
 pub fn in_words(duration: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string()
+    in_units(duration, usize::MAX)
+}
+
+/// The largest units of a duration that are not zero, from the first one on: the one spelling of durations.
+fn in_units(duration: Duration, most: usize) -> String {
+    let seconds = duration.as_secs();
+    let units =
+        [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let largest = units.iter().position(|(count, _)| *count > 0).unwrap_or(units.len() - 1);
+    let told = units[largest..].iter().take(most).filter(|(count, _)| *count > 0);
+    let told: Vec<String> = told.map(|(count, unit)| format!("{count}{unit}")).collect();
+    if told.is_empty() { "0s".to_owned() } else { told.join(" ") }
 }
 
 /// How long ago something was, to the second.
@@ -41,20 +52,9 @@ pub fn rounded(duration: Duration) -> String {
     crate::model::counted(count, unit)
 }
 
-/// A duration in its largest one or two units, for a table: `45s`, `12m`, `3h20m`, `2d4h`.
+/// A duration in its largest one or two units, for a table: `45s`, `12m 5s`, `3h 20m`, `2d 4h`.
 pub fn short(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    let two = |large: u64, unit: &str, rest: u64, small: &str| {
-        if rest == 0 { format!("{large}{unit}") } else { format!("{large}{unit}{rest}{small}") }
-    };
-    match seconds {
-        0..120 => format!("{seconds}s"),
-        120..600 => two(minutes, "m", seconds % 60, "s"),
-        600..7200 => format!("{minutes}m"),
-        7200..86_400 => two(hours, "h", minutes % 60, "m"),
-        _ => two(days, "d", hours % 24, "h"),
-    }
+    in_units(duration, 2)
 }
 
 /// How long ago something was, for a table.
@@ -67,20 +67,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_in_a_table() {
-        for (seconds, expected) in [
-            (0, "0s"),
-            (119, "119s"),
-            (120, "2m"),
-            (599, "9m59s"),
-            (600, "10m"),
-            (7199, "119m"),
-            (7200, "2h"),
-            (12_000, "3h20m"),
-            (86_399, "23h59m"),
-            (86_400, "1d"),
-            (100_000, "1d3h"),
+    fn durations_have_one_spelling() {
+        for (seconds, expected, exact) in [
+            (0, "0s", "0s"),
+            (59, "59s", "59s"),
+            (60, "1m", "1m"),
+            (119, "1m 59s", "1m 59s"),
+            (599, "9m 59s", "9m 59s"),
+            (3600, "1h", "1h"),
+            (3605, "1h", "1h 5s"),
+            (7199, "1h 59m", "1h 59m 59s"),
+            (12_000, "3h 20m", "3h 20m"),
+            (86_399, "23h 59m", "23h 59m 59s"),
+            (86_400, "1d", "1d"),
+            (100_000, "1d 3h", "1d 3h 46m 40s"),
+            (40 * 86_400, "40d", "40d"),
         ] {
+            assert_eq!(in_words(Duration::from_secs(seconds)), exact);
+            // What is printed may be written into a file.
+            assert_eq!(humantime::parse_duration(exact), Ok(Duration::from_secs(seconds)));
             assert_eq!(short(Duration::from_secs(seconds)), expected);
         }
     }
@@ -122,6 +127,6 @@ mod tests {
         let (earlier, later) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + Duration::from_secs(3903));
         assert_eq!(elapsed(later, earlier), Duration::ZERO);
         assert_eq!(ago(earlier, later), "1h 5m 3s");
-        assert_eq!(age(earlier, later), "65m");
+        assert_eq!(age(earlier, later), "1h 5m");
     }
 }

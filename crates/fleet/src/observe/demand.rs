@@ -28,6 +28,12 @@ pub struct QueueMetrics {
 }
 
 impl QueueMetrics {
+    /// The jobs in GitHub's words: `queued` ones could start now, `waiting` ones are held by a rule or a group.
+    pub fn in_words(&self) -> String {
+        let waiting = self.queued_jobs.saturating_sub(self.pending_jobs);
+        format!("{} queued, {waiting} waiting, {} in progress", self.pending_jobs, self.in_progress_jobs)
+    }
+
     /// No jobs.
     pub fn none(timestamp: Timestamp) -> Self {
         QueueMetrics { pending_jobs: 0, in_progress_jobs: 0, queued_jobs: 0, total_jobs: 0, timestamp }

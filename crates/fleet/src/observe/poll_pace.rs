@@ -53,9 +53,10 @@ impl std::fmt::Display for SlowedPolling {
         };
         write!(
             f,
-            "GitHub's budget is short ({remaining} of {limit} requests left until {}), so the queue is looked at every {}",
-            reset.strftime("%H:%M UTC"),
-            in_words(self.every)
+            "polling slowed to every {}: at the current rate GitHub's limit ({remaining} of {limit} requests left) would run \
+             out before it resets at {}",
+            in_words(self.every),
+            reset.strftime("%H:%M UTC")
         )
     }
 }

@@ -115,11 +115,11 @@ pub struct NoCapacity {
 
 impl fmt::Display for NoCapacity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Azure has no room for another VM: {}", self.offering)?;
+        write!(f, "Azure is out of capacity: tried {}", self.offering)?;
         match self.more {
             0 => {}
-            1 => f.write_str(" (nor in 1 place more)")?,
-            more => write!(f, " (nor in {more} places more)")?,
+            1 => f.write_str(" and 1 other place")?,
+            more => write!(f, " and {more} other places")?,
         }
         write!(f, ": {}", self.why)
     }

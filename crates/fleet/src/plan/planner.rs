@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::observe::{Demand, Snapshot, list_lag, unknown_demand};
 use crate::plan::{
-    Basis, LeftAlone, Load, NoCapacity, NotRemovable, Observed, Placement, Reason, Remark, Rotation,
+    Basis, LeftAlone, Load, NoCapacity, NotRemovable, Observed, Placement, Reason, Remark, Roll, Rotation,
     RotationStep, Scaling, ScalingDecision, SpotCount, Timing, inventory, is_interrupted, proof, scale,
 };
 use crate::seeded_bug;
@@ -49,6 +49,8 @@ pub struct Plan {
     pub no_room: Option<NoCapacity>,
     /// What Azure never makes the fleet's VMs with, so that a person should take it out of the fleet's file.
     pub closed: Vec<ClosedPlace>,
+    /// The roll that is under way, if one is.
+    pub roll: Option<Roll>,
 }
 
 impl Plan {
@@ -118,8 +120,9 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
         reason: Reason { basis: Basis::Scaling(reason), remarks },
     };
     let actions = builder.actions;
+    let roll = if fleet.enabled { Roll::of(&found, &rotation, &actions) } else { None };
     let closed = placement.closed;
-    Plan { decision, demand, actions, runners: found, scales, lacks_room, left_alone, no_room, closed }
+    Plan { decision, demand, actions, runners: found, scales, lacks_room, left_alone, no_room, closed, roll }
 }
 
 /// The fleet's runners by the last lists and the operations under way since; none where the lists could not
@@ -153,6 +156,7 @@ fn hold(demand: Demand, why: &str) -> Plan {
         left_alone: None,
         no_room: None,
         closed: Vec::new(),
+        roll: None,
     }
 }
 

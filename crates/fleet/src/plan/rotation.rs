@@ -14,6 +14,8 @@ use crate::state::FleetState;
 
 /// Which runners are due, and which replacements are under way.
 pub(crate) struct Rotation<'a> {
+    fleet: &'a Fleet,
+    now: Timestamp,
     due: BTreeMap<&'a RunnerName, Outdated>,
     /// The one of them that was made first.
     oldest: Option<(&'a EphemeralRunner, Outdated)>,
@@ -31,7 +33,7 @@ pub(crate) enum RotationStep<'a> {
 
 impl<'a> Rotation<'a> {
     pub(crate) fn of(
-        fleet: &Fleet,
+        fleet: &'a Fleet,
         runners: &'a [EphemeralRunner],
         in_flight: &BTreeMap<RunnerName, Operation>,
         fleet_state: &FleetState,
@@ -58,7 +60,7 @@ impl<'a> Rotation<'a> {
             .filter(|runner| runner.is_available() || runner.is_busy())
             .filter_map(|new| Some((*idle.get(replaced_by(new)?.as_str())?, new)))
             .collect();
-        Rotation { due, oldest, pairs }
+        Rotation { fleet, now, due, oldest, pairs }
     }
 
     /// Old runners whose replacement is online, with its name.
@@ -82,6 +84,17 @@ impl<'a> Rotation<'a> {
     /// Why a runner is due for rotation, if it is.
     pub(crate) fn why_due(&self, name: &RunnerName) -> Option<Outdated> {
         self.due.get(name).copied()
+    }
+
+    /// Why a runner needs a replacement, also while it has a job and its turn comes later.
+    pub(crate) fn outdated(&self, runner: &EphemeralRunner) -> Option<Outdated> {
+        why_due(self.fleet, runner, self.now)
+    }
+
+    /// An old runner and its replacement that is not online yet.
+    pub(crate) fn under_way(&self) -> Option<(&'a RunnerName, &'a RunnerName)> {
+        let coming = self.pairs.iter().find(|(_, new)| !new.is_online());
+        coming.map(|(old, new)| (&old.runner_name, &new.runner_name))
     }
 
     /// The replacement of a runner, if one is under way.

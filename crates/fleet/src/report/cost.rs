@@ -1,5 +1,7 @@
 //! What a fleet's VMs have cost, by use: their time, from [`crate::state`], times their price.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,7 +27,7 @@ pub struct Cost {
     pub jobs: u64,
     /// The total divided by the jobs. Absent if there were no jobs.
     pub per_job: Option<f64>,
-    /// The cost of the current VMs per hour. Absent if they are not known.
+    /// The cost of the current VMs per hour. Absent if the VMs, or the price of one of them, are not known.
     pub per_hour: Option<f64>,
     /// The date of the prices.
     pub prices_as_of: String,
@@ -52,17 +54,20 @@ impl Cost {
             if let Some(sizes) = inexact.filter(|sizes| !sizes.iter().any(|known| known == size)) {
                 sizes.push(size.to_owned());
             }
-            price.map_or(0.0, |price| price.hour as f64 / 1e6)
+            price.map(|price| price.hour as f64 / 1e6)
         };
         let mut by_use = ByUse::<f64>::default();
         for spent in &ledger.spent {
-            let hour = price(&spent.size, &spent.region, spent.spot);
+            let hour = price(&spent.size, &spent.region, spent.spot).unwrap_or_default();
             for (what_for, time) in spent.time.iter() {
                 by_use[what_for] += *time as f64 / HOUR * hour;
             }
         }
         let mut sum = |vm: &Vm| price(&vm.size, &vm.location, vm.spot);
-        let per_hour = seen.vms.as_ref().ok().map(|vms| rounded(vms.values().map(|vm| sum(vm)).sum()));
+        // A price that is not known makes no VM free.
+        let each = |vms: &BTreeMap<_, Arc<Vm>>| vms.values().map(|vm| sum(vm)).collect::<Vec<Option<f64>>>();
+        let each = seen.vms.as_ref().ok().map(each);
+        let per_hour = each.and_then(|each| each.into_iter().sum::<Option<f64>>()).map(rounded);
         let total: f64 = by_use.iter().map(|(_, cost)| cost).sum();
         Some(Cost {
             since,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::config::ForgottenFleet;
 use crate::model::elapsed;
 
 /// The subject of a lasting error of the daemon.
@@ -17,17 +18,21 @@ pub enum DaemonErrorKind {
     Listening,
     /// A door with more connections than places.
     Crowded,
+    /// A fleet whose file is gone while its VMs are there.
+    Forgotten,
 }
 
 impl DaemonErrorKind {
     /// All subjects.
-    pub const ALL: [DaemonErrorKind; 2] = [DaemonErrorKind::Listening, DaemonErrorKind::Crowded];
+    pub const ALL: [DaemonErrorKind; 3] =
+        [DaemonErrorKind::Listening, DaemonErrorKind::Crowded, DaemonErrorKind::Forgotten];
 
     /// The name of the subject, in JSON and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             DaemonErrorKind::Listening => "listening",
             DaemonErrorKind::Crowded => "crowded",
+            DaemonErrorKind::Forgotten => "forgotten",
         }
     }
 }
@@ -37,12 +42,23 @@ impl DaemonErrorKind {
 pub struct DaemonError {
     /// The subject of the error.
     pub about: DaemonErrorKind,
-    /// The address or the door that it is about.
+    /// The address, the door or the pool that it is about.
     pub of: String,
     /// The error, for people.
     pub what: String,
     /// When the error began.
     pub since: Timestamp,
+}
+
+impl From<&ForgottenFleet> for DaemonError {
+    fn from(fleet: &ForgottenFleet) -> Self {
+        DaemonError {
+            about: DaemonErrorKind::Forgotten,
+            of: fleet.pool.to_string(),
+            what: fleet.to_string(),
+            since: fleet.since,
+        }
+    }
 }
 
 /// Whom connections are for. Each kind has places of its own.

@@ -8,13 +8,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Fleet;
+use crate::config::{Fleet, ForgottenFleet};
 use crate::model::{
-    Budgets, EphemeralRunner, JobId, Phase, PhaseKind, PoolName, Prices, RunnerId, RunnerName, counted,
+    Budgets, EphemeralRunner, JobId, Phase, PhaseKind, PoolName, Prices, RunnerId, RunnerName, ago, counted,
 };
 use crate::observe::{OldestPending, Operation, QueueMetrics, Snapshot};
-use crate::plan::DecisionStatus;
-use crate::plan::Plan;
+use crate::plan::{DecisionStatus, Plan, RollStatus};
 use crate::report::Cost;
 use crate::report::daemon_errors::DaemonError;
 use crate::report::errors::{LastingError, lasting};
@@ -39,6 +38,9 @@ pub struct Status {
     /// Errors of the daemon itself.
     #[serde(default)]
     pub errors: Vec<DaemonError>,
+    /// Fleets whose file is gone, and whose VMs are there. Each is an error of the daemon as well.
+    #[serde(default)]
+    pub forgotten: Vec<ForgottenFleet>,
     /// The rate limits of GitHub and Azure.
     pub budgets: Budgets,
 }
@@ -108,6 +110,9 @@ pub struct FleetStatus {
     pub from_defaults: BTreeSet<String>,
     /// The decision and its reason.
     pub decision: DecisionStatus,
+    /// The roll that is under way, if one is.
+    #[serde(default)]
+    pub rolling: Option<RollStatus>,
     /// When a decision last changed the number of runners.
     pub last_scaling: Option<Timestamp>,
     /// Every runner that exists, is starting or is leaving. Absent if they are not known.
@@ -208,8 +213,9 @@ impl FleetStatus {
             manual_count: fleet.scaling.manual_count,
             from_defaults: fleet.from_defaults.clone(),
             decision: DecisionStatus::from(&plan.decision),
+            rolling: plan.roll.as_ref().map(RollStatus::from),
             last_scaling: fleet_state.scaling.at,
-            runners: rows(&plan.runners, seen, fleet_state),
+            runners: rows(&plan.runners, seen, fleet_state, tick.at),
             errors: lasting(fleet, plan, seen, fleet_state, before, tick.at),
             failing_removals: removals(fleet_state),
             cost: Cost::of(&fleet_state.ledger, seen, prices),
@@ -218,7 +224,7 @@ impl FleetStatus {
 
     /// Updates the runners after an operation has begun or ended.
     pub fn update(&mut self, runners: &[EphemeralRunner], seen: &Snapshot, fleet_state: &FleetState) {
-        self.runners = rows(runners, seen, fleet_state);
+        self.runners = rows(runners, seen, fleet_state, self.at);
         self.failing_removals = removals(fleet_state);
     }
 
@@ -240,14 +246,14 @@ impl RunnerRow {
         self.phase == PhaseKind::Destroyed && self.vm.is_none()
     }
 
-    fn of(runner: &EphemeralRunner, seen: &Snapshot, fleet_state: &FleetState) -> Self {
+    fn of(runner: &EphemeralRunner, seen: &Snapshot, fleet_state: &FleetState, now: Timestamp) -> Self {
         let name = &runner.runner_name;
         let job = seen.working.get(name.as_str()).copied();
         RunnerRow {
             runner_name: name.clone(),
             runner_id: runner.runner_id,
             phase: runner.status.kind(),
-            doing: doing(runner, job, seen, fleet_state),
+            doing: doing(runner, job, seen, fleet_state, now),
             job,
             created_at: runner.created_at,
             jobs_completed: runner.jobs_completed,
@@ -260,12 +266,23 @@ impl RunnerRow {
     }
 }
 
-fn rows(runners: &[EphemeralRunner], seen: &Snapshot, fleet_state: &FleetState) -> Option<Vec<RunnerRow>> {
-    let row = |runner| RunnerRow::of(runner, seen, fleet_state);
+fn rows(
+    runners: &[EphemeralRunner],
+    seen: &Snapshot,
+    fleet_state: &FleetState,
+    now: Timestamp,
+) -> Option<Vec<RunnerRow>> {
+    let row = |runner| RunnerRow::of(runner, seen, fleet_state, now);
     seen.has_whole_lists().then(|| runners.iter().map(row).collect())
 }
 
-fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, fleet_state: &FleetState) -> String {
+fn doing(
+    runner: &EphemeralRunner,
+    job: Option<JobId>,
+    seen: &Snapshot,
+    fleet_state: &FleetState,
+    now: Timestamp,
+) -> String {
     let known = fleet_state.runners.get(&runner.runner_name);
     match &runner.status {
         Phase::Provisioning { .. } => match seen.in_flight.get(&runner.runner_name) {
@@ -276,7 +293,7 @@ fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, fleet_st
             Some(Operation::Destroy) | None => "boots".to_owned(),
         },
         Phase::Registered { .. } => match known.and_then(|known| known.offline_since) {
-            Some(since) => format!("offline since {since}"),
+            Some(since) => format!("offline for {}", ago(since, now)),
             None => "idle".to_owned(),
         },
         Phase::Active { .. } => job.map_or_else(|| "runs a job".to_owned(), |job| format!("runs job {job}")),
@@ -286,7 +303,7 @@ fn doing(runner: &EphemeralRunner, job: Option<JobId>, seen: &Snapshot, fleet_st
             }
             None => format!("is to be removed: {why}"),
         },
-        Phase::Destroyed => "is being removed".to_owned(),
+        Phase::Destroyed => "is being deleted".to_owned(),
     }
 }
 

@@ -33,7 +33,7 @@ pub fn summary<'s>(
         let pending: usize =
             fleets.iter().filter_map(|fleet| fleet.jobs).map(|jobs| jobs.pending_jobs as usize).sum();
         let known = fleets.iter().map(|fleet| fleet.jobs_known);
-        line += &format!(", {}", known_count(known, pending, "pending job"));
+        line += &format!(", {}", known_count(known, pending, "queued job"));
     }
     let troubles = fleets
         .iter()

@@ -58,7 +58,7 @@ fn refusals() -> Vec<RefusalRow> {
     let sign_on = "https://github.com/orgs/mona-org/sso?authorization_request=A1B2";
     let blocked = |reason, page| json!({"message": "Repository access blocked", "block": {"reason": reason, "created_at": "2026-02-03T00:00:00Z", "html_url": page}});
     vec![
-        row("nobody signed in", 401, "Requires authentication", NotPermitted).says(&["set GITHUB_TOKEN"]),
+        row("nobody signed in", 401, "Requires authentication", NotPermitted).says(&["replace it in GITHUB_TOKEN"]),
         row("single sign-on", 403, "Resource protected by organization SAML enforcement.", NotPermitted)
             .header("x-github-sso", "required; url=https://github.com/orgs/mona-org/sso?authorization_request=A1B2")
             .says(&["single sign-on at", sign_on])

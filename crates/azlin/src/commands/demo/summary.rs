@@ -71,7 +71,7 @@ impl Summary {
             "jobs     {} submitted, {} completed, {} killed, {} unserved\n\
              VMs      {} created, at most {} of {} at once, {} left\n\
              runners  {} left\n\
-             wait     half of the jobs up to {:.1} s, 95 of 100 up to {:.1} s\n\
+             wait     p50 {:.1} s, p95 {:.1} s\n\
              {verdict}\n",
             self.jobs_submitted,
             self.jobs_completed,

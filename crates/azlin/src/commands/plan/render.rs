@@ -4,7 +4,7 @@ use azlin_daemon::Planned;
 use azlin_fleet::config::defaults_in_words;
 use azlin_fleet::explain::next_changes;
 use azlin_fleet::model::{Action, PhaseKind, ScalingAction, elapsed, in_words};
-use azlin_fleet::plan::DecisionStatus;
+use azlin_fleet::plan::{DecisionStatus, RollStatus};
 use serde_json::{Value, json};
 
 use crate::terminal::{Terminal, Tone};
@@ -54,10 +54,8 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     let jobs = plan.demand.known_metrics().map_or_else(
         || "not known".to_owned(),
         |metrics| {
-            let (pending, queued, running) =
-                (metrics.pending_jobs, metrics.queued_jobs, metrics.in_progress_jobs);
             let least = if plan.demand.missing.is_empty() { "" } else { "at least " };
-            format!("{least}{pending} pending, {queued} queued, {running} running{oldest}")
+            format!("{least}{}{oldest}", metrics.in_words())
         },
     );
     line("jobs", &jobs);
@@ -72,11 +70,14 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     let runners = counts(planned).map_or_else(
         || "not known".to_owned(),
         |[available, busy, draining]| {
-            format!("{available} available, {busy} busy, {draining} draining{phases}")
+            format!("{available} available, {busy} busy, {draining} leaving{phases}")
         },
     );
     line("runners", &runners);
     line("because", &decision.reason.to_string());
+    if let Some(roll) = &plan.roll {
+        line("rolling", &RollStatus::from(roll).to_string());
+    }
     if let Some(next) = next_changes(&planned.view()).first() {
         line("next", &format!("in {}: {}", in_words(elapsed(*now, next.at)), next.what));
     }
@@ -163,6 +164,7 @@ pub(super) fn json(planned: &[Planned]) -> Value {
             "pool": fleet.name, "metrics": plan.demand.known_metrics(),
             "jobs_known": plan.demand.missing.is_empty(), "runners_known": planned.seen.has_whole_lists(), "oldest_pending": plan.demand.oldest_pending,
             "decision": DecisionStatus::from(&plan.decision), "trouble": trouble, "from_defaults": fleet.from_defaults,
+            "rolling": plan.roll.as_ref().map(RollStatus::from),
             "next_changes": next_changes(&planned.view()),
             "available": available, "busy": busy, "draining": draining,
             "runners": planned.seen.has_whole_lists().then(|| runners.collect::<Value>()), "actions": actions.collect::<Value>(),

@@ -1,6 +1,6 @@
 //! Reports on webhooks, for people and for programs.
 
-use azlin_fleet::model::age;
+use azlin_fleet::model::{age, counted};
 use azlin_github::DeliveryAttempt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -61,7 +61,8 @@ fn of_one(report: &WebhookReport, url: &Url, now: Timestamp, terminal: Terminal)
         line(
             Tone::Faint,
             &format!(
-                "{count} deliveries in the last three days; of their events {} never arrived",
+                "{} in the last three days; of their events {} never arrived",
+                counted(count, "delivery"),
                 report.lost
             ),
         );

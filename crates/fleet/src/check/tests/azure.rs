@@ -150,36 +150,36 @@ fn azure() {
             },
             &[
                 "Problem vCPU quota for Standard_D4s_v5: 100 of 100 used in standardDSv5Family, 10 of 100 used in the \
-                 region; 10 runners take 40; there is room for none",
+                 region; 10 runners at most: 40 vCPUs; there is room for none",
                 "Problem vCPU quota for Standard_D8s_v5: 100 of 100 used in standardDSv5Family, 10 of 100 used in the \
-                 region; 10 runners take 80; there is room for none",
+                 region; 10 runners at most: 80 vCPUs; there is room for none",
             ],
         ),
         (
             |f| quota(f, "standardDSv5Family", 80, 100),
             &[
                 "Warning vCPU quota for Standard_D4s_v5: 80 of 100 used in standardDSv5Family, 10 of 100 used in the \
-                 region; 10 runners take 40; there is room for 5",
+                 region; 10 runners at most: 40 vCPUs; there is room for 5",
                 "Warning vCPU quota for Standard_D8s_v5: 80 of 100 used in standardDSv5Family, 10 of 100 used in the \
-                 region; 10 runners take 80; there is room for 2",
+                 region; 10 runners at most: 80 vCPUs; there is room for 2",
             ],
         ),
         (
             |f| quota(f, "cores", 96, 100),
             &[
                 "Warning vCPU quota for Standard_D4s_v5: 0 of 100 used in standardDSv5Family, 96 of 100 used in the \
-                 region; 10 runners take 40; there is room for 1",
+                 region; 10 runners at most: 40 vCPUs; there is room for 1",
                 "Warning vCPU quota for Standard_D8s_v5: 0 of 100 used in standardDSv5Family, 96 of 100 used in the \
-                 region; 10 runners take 80; there is room for none",
+                 region; 10 runners at most: 80 vCPUs; there is room for none",
             ],
         ),
         (
             |f| quota(f, "cores", 100, 100),
             &[
                 "Problem vCPU quota for Standard_D4s_v5: 0 of 100 used in standardDSv5Family, 100 of 100 used in the \
-                 region; 10 runners take 40; there is room for none",
+                 region; 10 runners at most: 40 vCPUs; there is room for none",
                 "Problem vCPU quota for Standard_D8s_v5: 0 of 100 used in standardDSv5Family, 100 of 100 used in the \
-                 region; 10 runners take 80; there is room for none",
+                 region; 10 runners at most: 80 vCPUs; there is room for none",
             ],
         ),
         (
@@ -416,7 +416,7 @@ fn the_fleets_own_vms_are_room_for_it() {
         found,
         [
             "Warning vCPU quota for Standard_D8s_v5: 40 of 40 used in standardDSv5Family, 40 of 40 used in the region; 10 \
-             runners take 80; there is room for 5"
+             runners at most: 80 vCPUs; there is room for 5"
         ]
     );
 }
@@ -487,6 +487,7 @@ fn what_fleets_have_already_is_room_for_them() {
     elsewhere.vm.location = "northeurope".into();
     let sized = |limit: u64, free: u64| {
         let mut facts = account(&first);
+        facts.pools.insert(stranger.name.clone());
         let azure = facts.azure.as_mut().expect("known").as_mut().expect("signed in");
         let ours = (0..10).map(|number| vm(&first, number));
         azure.groups.values_mut().next().expect("one").vms =

@@ -46,14 +46,14 @@ fn a_job_that_has_a_runner_or_has_waited_for_more_than_a_day() {
     );
     let said = answer(&case("").job(waiting(1, 86_401, &LABELS)).explain(1));
     assert!(
-        said.starts_with("queue broken: has waited for longer than GitHub lets it | queued 1day 1s ago"),
+        said.starts_with("queue broken: has waited for longer than GitHub lets it | queued 1d 1s ago"),
         "{said}"
     );
     assert!(said.ends_with("cancel run 7 of o/r, and run it again"), "{said}");
     // They are before no other job.
     let said = case("").job(waiting(1, 86_401, &LABELS)).job(waiting(2, 90, &LABELS)).explain(2);
     let demand = said.links.iter().find(|link| link.link == LinkKind::Demand).expect("reached");
-    assert!(demand.what.starts_with("one of 1 pending job, 0 of them older"), "{}", demand.what);
+    assert!(demand.what.starts_with("one of 1 queued job, 0 of them older"), "{}", demand.what);
 }
 
 #[test]

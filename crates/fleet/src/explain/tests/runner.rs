@@ -55,7 +55,7 @@ fn why_each_runner_lives_and_when_it_goes() {
             vec!["is kept by min_runners (1)", "as surplus when that is lowered", "in 23h 50m, at "],
         ),
         ("by hand", idle("manual_count = 1"), 1, 600, vec!["is kept by manual_count (1)"]),
-        ("jobs", idle("").pending(1, 5), 1, 600, vec!["is kept for 1 pending job"]),
+        ("jobs", idle("").pending(1, 5), 1, 600, vec!["is kept for 1 queued job"]),
         (
             "the cooldown",
             cooling(idle("")),
@@ -86,7 +86,7 @@ fn why_each_runner_lives_and_when_it_goes() {
             idle(""),
             1,
             600,
-            vec!["is removed by the next tick", "more than the target of 0", "systemctl status"],
+            vec!["is removed by the next tick", "1 runner more than needed", "systemctl status"],
         ),
         (
             "off",
@@ -140,7 +140,7 @@ fn why_each_runner_lives_and_when_it_goes() {
             Scene::new("").runner(1, 700, Entry::Absent),
             1,
             700,
-            vec!["is removed by the next tick: it had its job"],
+            vec!["is removed by the next tick: its job is finished"],
         ),
         (
             "Azure removes it",

@@ -32,8 +32,7 @@ fn what_was_refused_is_passed_over_and_the_last_is_said() {
     known.refused(&fleet, &b, &CallError::new(CallErrorKind::NoCapacity, "ZonalAllocationFailed"), at(10));
     let placement = Placement::of(&fleet, &known, 0, at(15));
     assert!(!placement.is_somewhere());
-    let why =
-        "Azure has no room for another VM: Standard_A in westeurope (nor in 1 place more): AllocationFailed";
+    let why = "Azure is out of capacity: tried Standard_A in westeurope and 1 other place: AllocationFailed";
     let no_room = placement.none().expect("both are closed");
     assert_eq!((no_room.to_string().as_str(), no_room.until), (why, at(30)));
     assert_eq!(Placement::of(&fleet, &known, 0, at(31)).offerings(&fleet, &mut none()), vec![a]);

@@ -300,9 +300,12 @@ fn a_threshold_is_told_by_the_side_on_which_it_holds() {
     let keep = ScalingConfig { scale_down_threshold: 2, ..config(0, 10) };
     let reason = |row: Row| row.decide().reason.to_string();
     let over = reason(Row { config: keep, available: 2, ..Row::default() });
-    assert!(over.contains("over the target of 0 by no more than scale_down_threshold (2)"), "{over}");
+    assert!(over.contains("2 runners more than needed: kept, since scale_down_threshold is 2"), "{over}");
     let short = reason(Row { pending: 1, ..Row::default() });
-    assert!(short.contains("short of the target of 1 by no more than scale_up_threshold (2)"), "{short}");
+    assert!(
+        short.contains("1 runner short: holding until a job has waited 1m (scale_up_threshold is 2)"),
+        "{short}"
+    );
 }
 
 #[test]

@@ -91,6 +91,7 @@ fn it_is_told_in_dollars() {
     let unknown = of(&prices);
     assert_eq!((unknown.total, unknown.idle_share), (0.0, None));
     assert_eq!(unknown.unpriced, ["Standard_D4s_v5"]);
+    assert_eq!(unknown.per_hour, None, "unknown is not zero");
 
     prices.on_demand.set("eastus", "Standard_D4s_v5", 200_000);
     let estimated = of(&prices);
@@ -135,7 +136,7 @@ fn nothing_is_told_before_anything_was_seen() {
 fn vms_of_two_prices_are_counted_apart() {
     let mut scene = Scene::new("").runner(1, 0, Idle).runner(2, 0, Idle);
     let name = scene.name(2, 0);
-    std::sync::Arc::make_mut(scene.vms().get_mut(&name).expect("a VM")).spot = true;
+    Arc::make_mut(scene.vms().get_mut(&name).expect("a VM")).spot = true;
     let fleet_state = FleetState::default().after_seeing(&scene.fleet, &empty().seen, at(NOW));
     let fleet_state = fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW + 60));
     let kinds: Vec<(bool, u64)> =

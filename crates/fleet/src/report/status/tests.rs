@@ -39,7 +39,7 @@ fn what_each_runner_does() {
     let old = Scene::new("").name(2, 900);
     let replaces = Operation::Provision { replaces: Some(old.clone()) };
     let entry = |entry| Scene::new("").runner(1, 60, entry);
-    let offline = format!("offline since {}", at(NOW - 60));
+    let offline = "offline for 1m".to_owned();
     let replacing = format!("is being made, to replace {old}");
     for (scene, phase, doing) in [
         (
@@ -59,12 +59,8 @@ fn what_each_runner_does() {
         (entry(Offline).remember(1, 60, lost), PhaseKind::Registered, offline.as_str()),
         (entry(Busy), PhaseKind::Active, "runs a job"),
         (working(entry(Busy)), PhaseKind::Active, "runs job 7"),
-        (
-            entry(Absent),
-            PhaseKind::Draining,
-            "is to be removed: it had its job and GitHub has removed its entry",
-        ),
-        (under_way(entry(Idle), Operation::Destroy), PhaseKind::Destroyed, "is being removed"),
+        (entry(Absent), PhaseKind::Draining, "is to be removed: its job is finished"),
+        (under_way(entry(Idle), Operation::Destroy), PhaseKind::Destroyed, "is being deleted"),
     ] {
         let shown = status(&scene, &[]);
         let runners = shown.known_runners();

@@ -47,6 +47,7 @@ fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -
             rule: Rule::Enough,
             reason: String::new(),
         },
+        rolling: None,
         last_scaling: None,
         runners: Some((0..).zip(phases).map(runner).collect()),
         failing_removals: Vec::new(),
@@ -64,7 +65,7 @@ fn it_tells_runners_and_jobs_and_what_is_wrong_first() {
         BadFileStatus { file: "/etc/azlin/fleets/x.toml".to_owned(), message: "no".to_owned(), since: AT };
     for (fleets, bad_files, expected) in [
         (vec![], &[][..], "no fleet"),
-        (vec![fleet("ci", &[], 0, &[])], &[], "1 fleet, 0 runners, 0 pending jobs"),
+        (vec![fleet("ci", &[], 0, &[])], &[], "1 fleet, 0 runners, 0 queued jobs"),
         (
             vec![
                 fleet("ci", &[Provisioning, Active, Active, Draining], 1, &[]),
@@ -72,12 +73,12 @@ fn it_tells_runners_and_jobs_and_what_is_wrong_first() {
                 fleet("gpu", &[Registered, Destroyed], 0, &[]),
             ],
             &[],
-            "2 fleets, 5 runners (1 starting, 1 idle, 2 busy, 1 leaving), 1 pending job",
+            "2 fleets, 5 runners (1 starting, 1 idle, 2 busy, 1 leaving), 1 queued job",
         ),
         (
             vec![fleet("ci", &[], 0, &["the queue of o/r: refused"]), fleet("gpu", &[], 2, &["a", "b"])],
             &[],
-            "2 fleets, 0 runners, 2 pending jobs; ci: the queue of o/r: refused; and 2 more troubles",
+            "2 fleets, 0 runners, 2 queued jobs; ci: the queue of o/r: refused; and 2 more troubles",
         ),
         (vec![], std::slice::from_ref(&bad), "no fleet; /etc/azlin/fleets/x.toml cannot be used"),
     ] {
@@ -90,7 +91,7 @@ fn one_whose_vm_azure_removes_is_leaving() {
     let mut going = fleet("ci", &[Destroyed], 0, &[]);
     let vm = VmStatus { name: String::new(), size: String::new(), resource_group: String::new() };
     going.runners.iter_mut().flatten().for_each(|runner| runner.vm = Some(vm.clone()));
-    assert_eq!(summary(&[going], &[], &[]), "1 fleet, 1 runner (1 leaving), 0 pending jobs");
+    assert_eq!(summary(&[going], &[], &[]), "1 fleet, 1 runner (1 leaving), 0 queued jobs");
 }
 
 /// Unknown is not zero.
@@ -105,12 +106,12 @@ fn what_is_not_known_is_not_counted_as_none() {
     };
     let part = || FleetStatus { jobs_known: false, ..fleet("part", &[], 2, &[]) };
     for (fleets, expected) in [
-        (vec![unknown()], "1 fleet, runners not known, pending jobs not known; away: the queue of o/r: 502"),
+        (vec![unknown()], "1 fleet, runners not known, queued jobs not known; away: the queue of o/r: 502"),
         (
             vec![unknown(), fleet("ci", &[Active], 3, &[])],
-            "2 fleets, at least 1 runner (1 busy), at least 3 pending jobs; away: the queue of o/r: 502",
+            "2 fleets, at least 1 runner (1 busy), at least 3 queued jobs; away: the queue of o/r: 502",
         ),
-        (vec![part()], "1 fleet, 0 runners, at least 2 pending jobs"),
+        (vec![part()], "1 fleet, 0 runners, at least 2 queued jobs"),
     ] {
         assert_eq!(summary(&fleets, &[], &[]), expected);
     }

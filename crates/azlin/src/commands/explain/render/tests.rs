@@ -59,9 +59,8 @@ fn whole() -> Explained {
         target_runner_count: Some(1),
         current_runner_count: Some(0),
         rule: Rule::Threshold,
-        reason:
-            "1 pending job needs 1 runner; short of the target of 1 by no more than scale_up_threshold (2)"
-                .to_owned(),
+        reason: "1 job queued, 1 runner short: holding until a job has waited 1m (scale_up_threshold is 2)"
+            .to_owned(),
     };
     let next = NextChange {
         at: jiff::Timestamp::UNIX_EPOCH,

@@ -1,6 +1,6 @@
 //! The status of a small world, as wide and as narrow terminals show it.
 
-use azlin_fleet::report::{DaemonError, DaemonErrorKind, DoorKind, crowded};
+use azlin_fleet::report::{DaemonError, DaemonErrorKind, DoorKind, FleetStatus, crowded};
 use serde_json::json;
 
 use super::*;
@@ -44,11 +44,11 @@ fn world() -> Status {
         "next_poll": time("10:00:48"), "jobs_known": true, "runners_known": true, "jobs": jobs(4, 1), "min_runners": 1, "max_runners": 10, "manual_count": null,
         "oldest_pending": {"id": 40123, "name": "build (linux, 3.12)", "since": time("09:59:10")},
         "decision": decision("scale_up", 4, 2, "no_job_starves",
-            "4 pending jobs need 4 runners (2 available, 1 busy, 1 draining, at most 10); job 40123 (build (linux, 3.12)) has \
-             waited 1m 2s, longer than max_queue_wait (1m): scaling up to 4 past threshold and cooldown"),
+            "job 40123 (build (linux, 3.12)) has waited 1m 2s, longer than max_queue_wait (1m): scaling up to 4 past threshold \
+             and cooldown (4 jobs queued; 4 of 10 runners: 2 available, 1 busy, 1 leaving)"),
         "last_scaling": time("09:59:48"),
         "runners": [
-            runner("ci-workers-0000000000000d", "draining", "08:10:00", "is to be removed: it had its job and GitHub has removed its entry", size),
+            runner("ci-workers-0000000000000d", "draining", "08:10:00", "is to be removed: its job is finished", size),
             runner("ci-workers-0000000000000a", "active", "07:40:00", "runs job 40100", size),
             runner("ci-workers-0000000000000b", "registered", "09:51:00", "idle", Some("Standard_D4as_v5")),
             runner("ci-workers-0000000000000c", "provisioning", "09:59:49", "is being made", None),
@@ -71,8 +71,7 @@ fn world() -> Status {
         },
         "oldest_pending": null, "last_scaling": null, "runners": [], "errors": [],
         "decision": decision("maintain", 0, 0, "disabled",
-            "0 pending jobs need 0 runners (0 available, 0 busy, 0 draining, at most 3); the fleet is not enabled: it is \
-             drained; `enabled = true` ends it"),
+            "not enabled, so it is drained; `enabled = true` ends that (no job queued; 0 of 3 runners)"),
     });
     serde_json::from_value(json!({
         "version": 1, "at": time("09:59:56"),
@@ -95,8 +94,97 @@ fn world() -> Status {
 }
 
 fn shown(status: &Status, terminal: Terminal) -> String {
+    with_detail(status, StatusDetail::Whole, terminal)
+}
+
+fn with_detail(status: &Status, detail: StatusDetail, terminal: Terminal) -> String {
     let waiting = ["gpu", "new"].map(|pool| pool.parse().expect("a name"));
-    super::status(status, &BTreeSet::from(waiting), Path::new("/etc/azlin"), now(), terminal)
+    super::status(status, detail, &BTreeSet::from(waiting), Path::new("/etc/azlin"), now(), terminal)
+}
+
+/// So many quiet fleets, of which the last ones are in trouble, beside those of the small world.
+fn many(quiet: usize, troubles: usize) -> Status {
+    let mut world = world();
+    let [busy, drained] = world.fleets.as_slice() else { panic!("two fleets") };
+    let (busy, drained) = (busy.clone(), drained.clone());
+    let named = |fleet: &FleetStatus, index: usize| FleetStatus {
+        pool: format!("team-{index:03}").parse().expect("a name"),
+        enabled: true,
+        ..fleet.clone()
+    };
+    let fleets =
+        (0..quiet + troubles).map(|index| named(if index < quiet { &drained } else { &busy }, index));
+    world.fleets = fleets.collect();
+    world
+}
+
+#[test]
+fn several_fleets_have_a_line_each() {
+    let mut world = world();
+    world.fleets[0].errors.clear();
+    world.fleets[0].rolling = serde_json::from_value(json!({
+        "done": 2, "of": 5, "cause": "configuration", "next": "ci-b starts, and ci-a goes once it is online",
+    }))
+    .expect("a roll");
+    let listed = StatusDetail::Lines(Listed::Screen);
+    insta::assert_snapshot!(with_detail(&world, listed, WIDE));
+    for terminal in [NARROW, Terminal { colour: true, ..NARROW }] {
+        let text = with_detail(&world, listed, terminal);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        assert!(plain.lines().all(|line| line.chars().count() <= 60), "{plain}");
+        assert!(
+            plain.contains("FLEET       RUNNERS  STATE\nci-workers  4 of 10  rolling: 2 of 5"),
+            "{plain}"
+        );
+    }
+}
+
+#[test]
+fn of_120_fleets_with_six_in_trouble_all_that_matters_fits_a_screen_of_50_lines() {
+    let mut world = many(114, 6);
+    let bad = world.bad_files[0].clone();
+    world.bad_files = vec![bad; 9];
+    let text = with_detail(
+        &world,
+        StatusDetail::Lines(Listed::Screen),
+        Terminal { width: Some(100), colour: false },
+    );
+    assert!(text.lines().count() <= 50, "{} lines: {text}", text.lines().count());
+    let rows: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("FLEET")).skip(1).collect();
+    for (index, row) in rows.iter().take(6).enumerate() {
+        assert!(
+            row.starts_with(&format!("team-{}", 114 + index)) && row.contains("2 starts failed"),
+            "{row}"
+        );
+    }
+    assert!(text.contains("\n120 fleets, 6 in trouble; 24 jobs queued, 6 in progress, 24 runners"), "{text}");
+    assert!(
+        text.contains("\n95 more in order: `status --all` lists them, `--pool POOL` shows one\n"),
+        "{text}"
+    );
+    let all = with_detail(&world, StatusDetail::Lines(Listed::All), WIDE);
+    assert_eq!(all.matches("team-").count(), 120, "{all}");
+    let problems = with_detail(&world, StatusDetail::Lines(Listed::Problems), WIDE);
+    assert_eq!(problems.matches("team-").count(), 6, "{problems}");
+    let calm = with_detail(&many(120, 0), StatusDetail::Lines(Listed::Problems), WIDE);
+    assert!(calm.contains("\n120 fleets, none in trouble; ") && !calm.contains("team-"), "{calm}");
+}
+
+/// What a person looks at first stands above what scrolls out of sight.
+#[test]
+fn errors_and_decision_are_above_the_runners() {
+    let text = shown(&world(), NARROW);
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what}: {text}"));
+    let order = [
+        "gpu.toml is bad",
+        "\nci-workers",
+        "  error ",
+        "  jobs ",
+        "  decision ",
+        "  runners ",
+        "ci-workers-0000000000000d",
+    ];
+    assert!(order.is_sorted_by_key(|what| at(what)), "{text}");
 }
 
 #[test]
@@ -152,7 +240,11 @@ fn what_could_not_be_seen_is_not_called_none() {
         fleet.jobs = None;
     }
     let text = shown(&world, WIDE);
-    assert_eq!(text.matches("jobs      not known\n  runners   not known\n").count(), 2, "{text}");
+    let lines = with_detail(&world, StatusDetail::Lines(Listed::Screen), WIDE);
+    assert!(lines.contains("\n2 fleets, 2 in trouble; ? jobs queued, ? in progress, ? runners"), "{lines}");
+    for line in ["\n  jobs      not known\n", "\n  runners   not known\n"] {
+        assert_eq!(text.matches(line).count(), 2, "{text}");
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn a_fleet_full_of_vms_that_cannot_be_removed_says_so() {
     let scene = failed(stopped("max_runners = 1").pending(4, 300), 1, 9000, 3, 5);
     let reason = scene.plan().decision.reason.to_string();
     assert!(
-        reason.ends_with(
+        reason.starts_with(
             "1 VM that cannot be removed takes the room of max_runners (1): see why its removal fails"
         ),
         "{reason}"
