@@ -388,7 +388,7 @@ impl CheckerState {
                     "PATCH" if !answers::is_asked_to_drain(world, name) => {
                         begins(["is being made", "is being installed", "boots"])
                     }
-                    _ => begins(["is to be removed", "is being removed", "is being removed"]),
+                    _ => begins(["is to be removed", "is being deleted", "is being deleted"]),
                 }
         });
         let is_configured = world.state.azure.vms.values().any(|vm| {
