@@ -1,5 +1,6 @@
 //! ETags belong to the token: what a renewal costs, and that it costs a little at a time.
 
+use azlin_fleet::model::{Scope, TokenAccess};
 use azlin_fleet::ports::GitHub;
 use azlin_simcloud::scripted::{Reply, json};
 use serde_json::json;
@@ -44,9 +45,11 @@ async fn repositories_do_not_move_to_a_new_token_together() {
         false => no_runners(),
     })
     .await;
-    for number in 0..60 {
-        let scope = format!("repo:o/r{number}").parse().expect("a scope");
-        github.runners(&scope).await.expect("it is signed in");
+    let scopes: Vec<Scope> =
+        (0..60).map(|number| format!("repo:o/r{number}").parse().expect("a scope")).collect();
+    github.serve_access(&TokenAccess::of_scopes(&scopes));
+    for scope in &scopes {
+        github.runners(scope).await.expect("it is signed in");
     }
     assert_eq!(sign_ins(&server), 2, "the token is renewed once");
     let requests = server.requests();
