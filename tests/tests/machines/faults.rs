@@ -65,8 +65,11 @@ fn sshd_is_up_late() {
     let first = first_machine(&cloud);
     cloud.wait_for_line(&["is not reached yet", &first, "refused"], 20);
     assert_recovers(&cloud, &first);
-    let told = cloud.inside(&first, "cat /opt/actions-runner/.env").stdout;
-    assert_eq!(String::from_utf8_lossy(&told), "https_proxy=http://proxy.example:3128\n");
+    let told = cloud.inside(
+        &first,
+        "tr '\\0' '\\n' </proc/$(systemctl show --property MainPID --value azlin-runner.service)/environ | grep -i proxy",
+    );
+    assert_eq!(String::from_utf8_lossy(&told.stdout), "https_proxy=http://proxy.example:3128\n");
 }
 
 /// Interrupts the first machine in the middle of its download.
