@@ -47,7 +47,7 @@ fn it_outlives_the_journal() {
     let jobs = host.submit(1, 1);
     host.wait_for_jobs(&jobs);
     let runner = host.runner_of(jobs[0]);
-    host.wait_for_line(&[&runner, "is removed"]);
+    host.wait_for_line(&[&runner, "deleted"]);
 
     // The journal's disk is full: nothing can be written, and the daemon continues.
     host.run("mount -t tmpfs -o size=64k journal /var/log/journal && systemctl restart systemd-journald");
