@@ -26,7 +26,7 @@ struct CredentialFleets {
     /// How many repositories they name.
     repositories: u64,
     /// What they need of GitHub.
-    access: TokenAccess,
+    access: Arc<TokenAccess>,
 }
 
 /// The current fleets. The loops of changed fleets tick at once.
@@ -69,7 +69,7 @@ impl FleetSet {
             let since = since(&credential, &fleets).unwrap_or(now);
             let named: BTreeSet<RepoSlug> =
                 fleets.iter().flat_map(|fleet| named_repositories(fleet)).collect();
-            let access = TokenAccess::of_scopes(fleets.iter().map(|fleet| &fleet.scope));
+            let access = Arc::new(TokenAccess::of_scopes(fleets.iter().map(|fleet| &fleet.scope)));
             (credential, CredentialFleets { fleets, since, repositories: named.len() as u64, access })
         };
         Arc::new(FleetSet { by_credential: by_credential.into_iter().map(shared).collect(), by_name })
@@ -94,7 +94,7 @@ impl FleetSet {
     }
 
     /// What the fleets of a credential need of GitHub.
-    pub(crate) fn access(&self, credential: &Option<CredentialName>) -> Option<&TokenAccess> {
+    pub(crate) fn access(&self, credential: &Option<CredentialName>) -> Option<&Arc<TokenAccess>> {
         self.by_credential.get(credential).map(|shared| &shared.access)
     }
 

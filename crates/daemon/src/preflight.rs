@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::check::{
@@ -99,7 +100,7 @@ async fn github_facts(
     poll: Duration,
     fleets: &[Fleet],
 ) -> GitHubFacts {
-    github.serve_access(&TokenAccess::of_scopes(fleets.iter().map(|fleet| &fleet.scope)));
+    github.serve_access(&Arc::new(TokenAccess::of_scopes(fleets.iter().map(|fleet| &fleet.scope))));
     let (credential, budget) = tokio::join!(github.credential(), github.rate_budget());
     let is_in = credential.is_ok();
     let asked = fleets.iter().filter(|_| is_in);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -107,7 +108,7 @@ impl GitHub for GitHubClient {
         self.queues.serve_labels(labels);
     }
 
-    fn serve_access(&self, access: &TokenAccess) {
+    fn serve_access(&self, access: &Arc<TokenAccess>) {
         self.http.sign_in.serve(access);
     }
 

@@ -74,16 +74,20 @@ pub(crate) struct SignIn {
 #[derive(Default)]
 struct AskedAccess {
     /// What the fleets need.
-    served: TokenAccess,
+    served: Arc<TokenAccess>,
     /// What requests have needed besides.
     added: TokenAccess,
+    /// Both.
+    all: TokenAccess,
     /// What GitHub said when it refused a token of this access, in the last renewal.
     refusal: Option<String>,
 }
 
 impl AskedAccess {
-    fn all(&self) -> TokenAccess {
-        self.served.and(&self.added)
+    fn add(&mut self, served: &Arc<TokenAccess>, added: &TokenAccess) {
+        self.served = Arc::clone(served);
+        self.added.add(added);
+        self.all = self.served.and(&self.added);
     }
 }
 
@@ -121,20 +125,22 @@ impl SignIn {
     }
 
     /// Takes in what the fleets need. A token that is too narrow for them is left.
-    pub(crate) fn serve(&self, access: &TokenAccess) {
+    pub(crate) fn serve(&self, access: &Arc<TokenAccess>) {
         let mut asked = self.access.lock();
-        if asked.served != *access {
-            asked.served = access.clone();
-            self.tokens().leave_narrow(&asked.all());
+        // Each look of each fleet calls this, with the same value.
+        if !Arc::ptr_eq(&asked.served, access) {
+            asked.add(access, &TokenAccess::default());
+            self.tokens().leave_narrow(&asked.all);
         }
     }
 
     /// Takes in what a request needs.
     fn add(&self, needed: &TokenAccess) {
         let mut asked = self.access.lock();
-        if !asked.all().covers(needed) {
-            asked.added = asked.added.and(needed);
-            self.tokens().leave_narrow(&asked.all());
+        if !asked.all.covers(needed) {
+            let served = Arc::clone(&asked.served);
+            asked.add(&served, needed);
+            self.tokens().leave_narrow(&asked.all);
         }
     }
 
@@ -174,7 +180,7 @@ impl SignIn {
         let ended = match (renewed, good) {
             (Ok(issued), _) => {
                 let (now, token) = (Instant::now(), Arc::clone(&issued.token));
-                let all = self.access.lock().all();
+                let all = self.access.lock().all.clone();
                 let mut tokens = self.tokens();
                 tokens.renew(issued, now);
                 // The fleets may have changed meanwhile.
@@ -199,7 +205,7 @@ impl SignIn {
     /// A token with what is needed; where GitHub refuses that, as where the app lacks a permission or a repository is gone,
     /// one for all repositories, and then one with everything.
     async fn renew(&self, http: &Http, app: &App) -> Result<Issued, CallError> {
-        let needed = self.access.lock().all();
+        let needed = self.access.lock().all.clone();
         let mut refusal = None;
         for access in [needed.clone(), needed.everywhere()] {
             match renew(http, app, &access).await? {

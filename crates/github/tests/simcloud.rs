@@ -243,14 +243,14 @@ fn of_repository(repo: &str) -> TokenAccess {
 async fn an_app_s_token_is_for_the_fleets_and_widened_by_what_they_come_to_need() {
     let (served, _) = world("repositories = ['o/r', 'o/r2']\n").await;
     let github = as_app(&served);
-    github.serve_access(&of_repository("o/r"));
+    github.serve_access(&Arc::new(of_repository("o/r")));
     github.runners(&scope()).await.expect("it is permitted");
     github.queue(&"o/r".parse().expect("valid")).await.expect("it is permitted");
     let permissions = json!({"actions": "read", "administration": "write", "metadata": "read"});
     assert_eq!(tokens(&served), [json!({"permissions": permissions, "repositories": ["r"]})]);
 
     // A fleet of another repository comes: one more token, for both.
-    github.serve_access(&of_repository("o/r").and(&of_repository("o/r2")));
+    github.serve_access(&Arc::new(of_repository("o/r").and(&of_repository("o/r2"))));
     for repo in ["o/r", "o/r2"] {
         github.queue(&repo.parse().expect("valid")).await.expect("it is permitted");
     }
@@ -273,7 +273,7 @@ async fn where_an_app_has_less_the_token_has_all_of_it_and_check_says_so() {
         let (served, _) = world(&format!("repositories = ['o/r']\n[premises]\n{premises}")).await;
         let github = as_app(&served);
         let gone = if premises.is_empty() { "o/gone" } else { "o/r" };
-        github.serve_access(&of_repository("o/r").and(&of_repository(gone)));
+        github.serve_access(&Arc::new(of_repository("o/r").and(&of_repository(gone))));
         github.runners(&scope()).await.expect("what worked goes on");
         assert_eq!(tokens(&served).len(), expected, "{said}");
         let credential =
@@ -288,7 +288,7 @@ async fn where_an_app_has_less_the_token_has_all_of_it_and_check_says_so() {
 async fn a_token_does_no_more_than_it_was_asked_for_with() {
     let (served, _) = world("repositories = ['o/r', 'o/r2']\n").await;
     let github = as_app(&served);
-    github.serve_access(&of_repository("o/r"));
+    github.serve_access(&Arc::new(of_repository("o/r")));
     github.runners(&scope()).await.expect("it is permitted");
     let token = served.recorded().into_iter().find(|exchange| exchange.path.ends_with("/access_tokens"));
     let body: serde_json::Value = serde_json::from_slice(&token.expect("one").response).expect("JSON");

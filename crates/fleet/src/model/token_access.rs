@@ -69,7 +69,9 @@ impl TokenAccess {
 
     /// What the fleets of these scopes need together.
     pub fn of_scopes<'s>(scopes: impl IntoIterator<Item = &'s Scope>) -> Self {
-        scopes.into_iter().fold(TokenAccess::default(), |all, scope| all.and(&TokenAccess::of_scope(scope)))
+        let mut all = TokenAccess::default();
+        scopes.into_iter().for_each(|scope| all.add(&TokenAccess::of_scope(scope)));
+        all
     }
 
     fn of_scope(scope: &Scope) -> Self {
@@ -112,25 +114,39 @@ impl TokenAccess {
     /// What is needed for both.
     #[must_use]
     pub fn and(&self, other: &TokenAccess) -> TokenAccess {
-        let (
-            TokenAccess::Only { repositories, permissions },
-            TokenAccess::Only { repositories: more, permissions: others },
-        ) = (self, other)
-        else {
-            return TokenAccess::Everything;
+        let mut both = self.clone();
+        both.add(other);
+        both
+    }
+
+    /// Adds what is needed besides.
+    pub fn add(&mut self, other: &TokenAccess) {
+        let TokenAccess::Only { repositories: more, permissions: others } = other else {
+            *self = TokenAccess::Everything;
+            return;
         };
-        let repositories = repositories.as_ref().zip(more.as_ref()).map(|(ours, more)| ours | more);
-        let mut permissions = permissions.clone();
+        let TokenAccess::Only { repositories, permissions } = self else { return };
+        match (repositories.as_mut(), more) {
+            (Some(ours), Some(more)) => ours.extend(more.iter().cloned()),
+            _ => *repositories = None,
+        }
         for (name, level) in others {
             let ours = permissions.entry(name).or_insert(*level);
             *ours = (*ours).max(*level);
         }
-        TokenAccess::Only { repositories, permissions }
     }
 
     /// Whether a token of this access serves where the other is needed.
     pub fn covers(&self, needed: &TokenAccess) -> bool {
-        self.and(needed) == *self
+        let TokenAccess::Only { repositories, permissions } = self else { return true };
+        let TokenAccess::Only { repositories: named, permissions: levels } = needed else { return false };
+        let are_named = match (repositories, named) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(ours), Some(named)) => named.is_subset(ours),
+        };
+        are_named
+            && levels.iter().all(|(name, level)| permissions.get(name).is_some_and(|ours| ours >= level))
     }
 
     /// The same for all repositories.

@@ -1,6 +1,7 @@
 //! GitHub, as the fleet needs it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -30,7 +31,7 @@ pub trait GitHub: Send + Sync {
 
     /// Takes in what the fleets of this credential need. An app's token is asked for with that, and again when they need
     /// more. What a request needs besides is added when it is sent.
-    fn serve_access(&self, access: &TokenAccess);
+    fn serve_access(&self, access: &Arc<TokenAccess>);
 
     /// What the runner group of that name permits, or the default group where no name is given; `None` when there is no
     /// such group. A repository has no groups.

@@ -1,5 +1,7 @@
 //! ETags belong to the token: what a renewal costs, and that it costs a little at a time.
 
+use std::sync::Arc;
+
 use azlin_fleet::model::{Scope, TokenAccess};
 use azlin_fleet::ports::GitHub;
 use azlin_simcloud::scripted::{Reply, json};
@@ -47,7 +49,7 @@ async fn repositories_do_not_move_to_a_new_token_together() {
     .await;
     let scopes: Vec<Scope> =
         (0..60).map(|number| format!("repo:o/r{number}").parse().expect("a scope")).collect();
-    github.serve_access(&TokenAccess::of_scopes(&scopes));
+    github.serve_access(&Arc::new(TokenAccess::of_scopes(&scopes)));
     for scope in &scopes {
         github.runners(scope).await.expect("it is signed in");
     }

@@ -1,6 +1,7 @@
 //! GitHub's port over the simulated world.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
@@ -178,7 +179,7 @@ impl GitHub for InProcess {
     /// Every run is read in each look.
     fn serve_labels(&self, _labels: BTreeSet<String>) {}
 
-    fn serve_access(&self, _access: &TokenAccess) {}
+    fn serve_access(&self, _access: &Arc<TokenAccess>) {}
 
     async fn runner_group(
         &self,
