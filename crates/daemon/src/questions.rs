@@ -2,7 +2,7 @@
 //! them. The line of a command comes over a socket in the runtime directory, and what it prints goes back.
 //!
 //! The socket is for the daemon's own user and root. A question is one line of JSON; the daemon sends an empty line once it
-//! works on it, and then the answer.
+//! has taken it, and then the answer.
 
 mod answering;
 mod asking;

@@ -44,7 +44,11 @@ pub fn answer(question: CommandQuestion, knowledge: Knowledge) -> BoxFuture<'sta
         let command = std::iter::once("azlin".to_owned()).chain(question.args);
         let area = match Azlin::try_parse_from(command) {
             Ok(azlin) => azlin.area,
-            Err(error) => return Said::error(error.to_string(), ExitStatus::Usage).answer(terminal),
+            // It says itself that it is an error.
+            Err(error) => {
+                let (errors, code) = (error.to_string(), ExitStatus::Usage.code());
+                return CommandAnswer { errors, code, ..CommandAnswer::default() };
+            }
         };
         let Knowledge { config_dir, runtime_dir, configuration, context, state } = knowledge;
         let said = match area {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use azlin_fleet::config::DaemonConfig;
+use jiff::Timestamp;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -18,8 +20,6 @@ use crate::config_dir;
 use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
 use crate::state::StateDir;
-use azlin_fleet::config::DaemonConfig;
-use jiff::Timestamp;
 
 /// The longest question.
 const LONGEST: u64 = 64 * 1024;
@@ -81,8 +81,7 @@ impl QuestionSocket {
             };
             let (desk, places) = (Arc::clone(&desk), Arc::clone(&self.places));
             tokio::spawn(async move {
-                let Ok(_place) = places.acquire().await else { return };
-                if let Err(error) = desk.attend(stream).await {
+                if let Err(error) = desk.attend(stream, &places).await {
                     debug!(reason = %error, "a command got no answer: {error}");
                 }
             });
@@ -91,7 +90,7 @@ impl QuestionSocket {
 }
 
 impl Desk {
-    async fn attend(&self, stream: UnixStream) -> io::Result<()> {
+    async fn attend(&self, stream: UnixStream, places: &Semaphore) -> io::Result<()> {
         let (reader, mut writer) = stream.into_split();
         let mut reader = BufReader::new(reader.take(LONGEST));
         let mut line = Vec::new();
@@ -100,9 +99,14 @@ impl Desk {
         if named(&self.config_dir) != question.config_dir {
             return writer.write_all(b"-").await;
         }
+        // At once, also where others are answered first: the command need not take the daemon for one that hangs.
         writer.write_all(b"\n").await?;
+        let in_turn = async {
+            let _place = places.acquire().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>(self.answer(question).await)
+        };
         let answer = tokio::select! {
-            answer = self.answer(question) => answer,
+            answer = in_turn => answer?,
             // A command that was interrupted waits for nothing.
             _ = reader.read_u8() => return Ok(()),
         };

@@ -1,6 +1,6 @@
 //! What a token of a GitHub App's installation may do: what its fleets need, and no more.
 //!
-//! Whoever steals such a token has an hour. The narrower it is, the less that hour is worth.
+//! A stolen token is good for an hour. The narrower it is, the less that hour is worth.
 
 use std::collections::{BTreeMap, BTreeSet};
 
