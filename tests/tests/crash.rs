@@ -32,6 +32,7 @@ fn burst(seed: u64, faults: Vec<Fault>) -> Workload {
         held: None,
         held_by: HeldBy::Environment,
         then: 0,
+        hosted: false,
     };
     let settings = Overrides {
         seed: Some(seed),

@@ -42,6 +42,7 @@ fn workload() -> Workload {
         held: None,
         held_by: HeldBy::Environment,
         then: 0,
+        hosted: false,
     };
     Workload {
         settings: Overrides { seed: Some(7), ..Overrides::default() },

@@ -8,6 +8,7 @@ mod freshness;
 mod job_times;
 mod left_out;
 mod poll_pace;
+mod run_reads;
 mod snapshot;
 mod trigger;
 mod trigger_pace;
@@ -26,6 +27,7 @@ pub use freshness::{
 pub use job_times::JobTimes;
 pub use left_out::{LeftOut, left_out, refused};
 pub use poll_pace::{PollPacer, SlowedBy, SlowedPolling};
+pub use run_reads::{MOST_RUNS, RunChoice, RunReads, RunState, can_be_ours};
 pub(crate) use snapshot::list_lag;
 pub use snapshot::{
     Lists, ObservedDemand, Operation, Seen, Snapshot, entries_by_prefix, entries_of, unknown_demand,

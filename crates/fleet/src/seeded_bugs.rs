@@ -80,11 +80,13 @@ mod seeds {
         RawText,
         /// What is remembered of a runner stays when the runner is gone.
         NothingForgotten,
+        /// Each look reads the jobs of every active run.
+        EveryRunRead,
     }
 
     impl Bug {
         /// All bugs.
-        pub const ALL: [Bug; 21] = [
+        pub const ALL: [Bug; 22] = [
             Bug::NoCooldown,
             Bug::NoStarvationRule,
             Bug::BusyNotCounted,
@@ -106,6 +108,7 @@ mod seeds {
             Bug::EventsWait,
             Bug::RawText,
             Bug::NothingForgotten,
+            Bug::EveryRunRead,
         ];
     }
 

@@ -31,7 +31,6 @@ mod queue;
 mod rate;
 mod redirect;
 mod refusal;
-mod run_reads;
 mod runner_counts;
 mod runner_group;
 mod runners;

@@ -9,6 +9,7 @@ use azlin_fleet::model::{
     AccountName, CallError, CallErrorKind, CompletedJob, ForeignText, FoundJob, Job, JobId, JobStatus, Queue,
     RepoId, RepoSlug, RunId, RunRepository,
 };
+use azlin_fleet::observe::{MOST_RUNS, RunReads, RunState, can_be_ours};
 use azlin_http::RequestEffect;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
@@ -18,7 +19,6 @@ use reqwest::Method;
 use crate::answer::Expects;
 use crate::http::{GitHubCall, Http};
 use crate::pages::{self, List, ListPage};
-use crate::run_reads::{MOST_RUNS, RunChoice, RunReads, RunState};
 use crate::watched::{HELD, Watched};
 use crate::wire::{self, RunRepositoryJson};
 
@@ -32,8 +32,10 @@ const FLOODED_LISTS_AGE: Duration = Duration::from_secs(50);
 const NEEDS: &str = "Actions: read";
 
 /// What is kept of each repository between two polls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RepositoryQueues {
+    /// The moment from which the times of [`RunReads`] count.
+    began: Instant,
     known: Mutex<HashMap<RepoSlug, KnownQueue>>,
     /// The labels of our runners, in lower case, once they are known.
     labels: Mutex<Option<Arc<BTreeSet<String>>>>,
@@ -71,10 +73,17 @@ struct ReadLists {
     missing: Vec<String>,
 }
 
+impl Default for RepositoryQueues {
+    fn default() -> Self {
+        let (known, labels, event_reads) = Default::default();
+        RepositoryQueues { began: Instant::now(), known, labels, event_reads }
+    }
+}
+
 impl RepositoryQueues {
     /// How many requests no poll will repeat: they have read runs in bursts of new ones, or after events.
     pub(crate) fn burst_reads(&self) -> u64 {
-        let in_bursts: u64 = self.known.lock().values().map(|known| known.reads.burst_reads).sum();
+        let in_bursts: u64 = self.known.lock().values().map(|known| known.reads.burst_reads()).sum();
         in_bursts + self.event_reads()
     }
 
@@ -96,7 +105,7 @@ impl RepositoryQueues {
         queue.missing = missing;
         let labels = self.labels.lock().clone();
         let is_ours = |job: &Job| can_be_ours(job, labels.as_deref());
-        let choice = self.of(repo, |known| known.reads.choose(&active, is_ours, Instant::now()));
+        let choice = self.of(repo, |known| known.reads.choose(&active, is_ours, self.began.elapsed()));
         let failed = self.read_jobs(http, repo, &choice.read, &active, &mut queue).await;
         if let Some(first) = failed.values().next() {
             if failed.len() == choice.read.len() {
@@ -104,7 +113,7 @@ impl RepositoryQueues {
             }
             queue.missing.push(unread(&failed, active.len()));
         }
-        put_off(&mut queue, &choice, active.len(), repo);
+        choice.put_off(&mut queue, active.len(), repo);
         self.fill(http, repo, &failed, &mut queue);
         let remarks = Remarks { missing: queue.missing.clone(), notes: queue.notes.clone() };
         self.of(repo, |known| known.remarks = Some(remarks));
@@ -143,7 +152,7 @@ impl RepositoryQueues {
         queue: &mut Queue,
     ) -> BTreeMap<u64, CallError> {
         let of_runs: Vec<_> = stream::iter(runs.clone())
-            .map(|run| async move { (run, Instant::now(), jobs(http, repo, run).await) })
+            .map(|run| async move { (run, self.began.elapsed(), jobs(http, repo, run).await) })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
@@ -250,7 +259,7 @@ impl KnownQueue {
         repo: &RepoSlug,
     ) -> BTreeMap<u64, Option<RunState>> {
         let mut active: BTreeMap<u64, Option<RunState>> = self.watched.runs().map(|id| (id, None)).collect();
-        active.extend(shown.iter().map(|(id, run)| (*id, Some(RunState::from(run)))));
+        active.extend(shown.iter().map(|(id, run)| (*id, Some(run.state()))));
         self.workflows.retain(|id, _| active.contains_key(id));
         self.workflows.extend(shown.iter().map(|(id, run)| (*id, workflow_files(run, repo))));
         let repository = shown.values().rev().find_map(|run| {
@@ -272,33 +281,10 @@ fn workflow_files(run: &wire::RunJson, repo: &RepoSlug) -> Vec<ForeignText> {
     std::iter::once(ForeignText::from(format!("{today}/{own}"))).chain(called).collect()
 }
 
-/// Whether a job can count for a runner that has some of these labels. A job without labels asks for a group.
-fn can_be_ours(job: &Job, labels: Option<&BTreeSet<String>>) -> bool {
-    labels.is_none_or(|ours| job.labels.iter().all(|wanted| ours.contains(&wanted.to_ascii_lowercase())))
-}
-
 /// The sentence about runs that could not be read, of so many.
 fn unread(failed: &BTreeMap<u64, CallError>, all: usize) -> String {
     let first = failed.values().next().map(ToString::to_string).unwrap_or_default();
     format!("the jobs of {} of {all} active runs could not be read: {first}", failed.len())
-}
-
-/// Says that some runs are left to later looks.
-fn put_off(queue: &mut Queue, choice: &RunChoice, active: usize, repo: &RepoSlug) {
-    if choice.unknown > 0 {
-        queue.missing.push(format!(
-            "the jobs of {} of {active} active runs of {repo} are read in later looks, the oldest first: one look reads at \
-             most {MOST_RUNS}",
-            choice.unknown
-        ));
-    }
-    if choice.known > 0 {
-        queue.notes.push(format!(
-            "the jobs of {} of {active} active runs of {repo} are those of an earlier look: one look reads at most \
-             {MOST_RUNS}",
-            choice.known
-        ));
-    }
 }
 
 /// The repositories of an organisation that can have runs: not archived, not disabled.

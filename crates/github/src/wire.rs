@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use azlin_fleet::model::{Download, ForeignText, RunnerId, RunnerInfo, RunnerStatus};
+use azlin_fleet::observe::RunState;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -52,6 +53,17 @@ pub(crate) struct RunJson {
     pub(crate) referenced_workflows: Option<Vec<WorkflowJson>>,
     #[serde(default)]
     pub(crate) repository: Option<RunRepositoryJson>,
+}
+
+impl RunJson {
+    /// What of it may be others when its jobs are.
+    pub(crate) fn state(&self) -> RunState {
+        RunState {
+            attempt: self.run_attempt,
+            status: self.status.clone(),
+            updated_at: self.updated_at.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

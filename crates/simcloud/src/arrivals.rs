@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use crate::fault::{FaultKind, random_duration};
 use crate::registration::group_id;
-use crate::workload::JobCount;
+use crate::workload::{JobCount, Span};
 use crate::world::{World, WorldEvent};
 
 impl World {
@@ -34,6 +34,12 @@ impl World {
                 job.group = arrival.group.as_deref().map(group_id);
             }
         }
+        if arrival.hosted {
+            for id in &ids {
+                self.begin_hosted(*id);
+            }
+            return self.next_arrival(number, arrival.every);
+        }
         if let Some(held) = arrival.held {
             for id in ids {
                 let delay = random_duration(held.from..held.to, &mut self.arrivals_rng);
@@ -44,7 +50,11 @@ impl World {
                 self.after(delay, WorldEvent::Release(id));
             }
         }
-        if let Some(every) = arrival.every {
+        self.next_arrival(number, arrival.every);
+    }
+
+    fn next_arrival(&mut self, number: usize, every: Option<Span>) {
+        if let Some(every) = every {
             let delay =
                 random_duration(every.from..every.to, &mut self.arrivals_rng).max(Duration::from_millis(1));
             self.after(delay, WorldEvent::Arrive(number));

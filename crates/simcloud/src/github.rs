@@ -304,6 +304,17 @@ impl GitHubState {
         }
     }
 
+    /// When a run last changed: the latest moment at which one of its jobs was made, started or ended.
+    pub fn updated_at(&self, run: &SimRun) -> Timestamp {
+        let jobs = run.jobs.iter().filter_map(|id| self.jobs.get(id));
+        let changes = jobs.flat_map(|job| {
+            [Some(job.created_at), Some(job.queued_at), job.started_at, job.completed_at]
+                .into_iter()
+                .flatten()
+        });
+        changes.max().unwrap_or(run.created_at).max(run.created_at)
+    }
+
     /// A completed run's conclusion, from its jobs.
     pub fn conclusion(&self, run: &SimRun) -> Conclusion {
         let jobs = || run.jobs.iter().filter_map(|id| self.jobs.get(id));

@@ -8,6 +8,10 @@ use crate::fault::{FaultKind, random_duration};
 use crate::github::{Conclusion, JobState};
 use crate::world::{World, WorldEvent};
 
+/// The id and the name of the runners on GitHub's own machines. No entry has them.
+pub(crate) const HOSTED: u64 = 1_000_000_000;
+const HOSTED_NAME: &str = "GitHub Actions 1000000000";
+
 /// The time after which GitHub takes back a job that a runner was sent and has not acquired.
 const ACQUIRE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -23,6 +27,16 @@ impl World {
                 self.after(ACQUIRE_LIMIT, WorldEvent::TakeBack(given.job, given.runner));
             }
         }
+    }
+
+    /// A machine of GitHub's begins with a job.
+    pub(crate) fn begin_hosted(&mut self, job: u64) {
+        let now = self.now();
+        self.state.github.start(job, HOSTED, now);
+        let Some(sim) = self.state.github.jobs.get_mut(&job) else { return };
+        sim.runner = Some((HOSTED, HOSTED_NAME.to_owned()));
+        let duration = sim.duration;
+        self.after(duration, WorldEvent::Done(job));
     }
 
     /// The program of a runner acquires the job that it was sent; false if it was sent no such job.

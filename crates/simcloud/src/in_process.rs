@@ -8,15 +8,15 @@ mod crash;
 mod github;
 mod meaning;
 mod preflight;
+mod queue;
 mod rehearsal;
 mod ssh;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use azlin_fleet::model::{CallError, CallErrorKind, Queue, RepoSlug};
+use azlin_fleet::model::{CallError, CallErrorKind};
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -26,6 +26,7 @@ use crate::fault::{CallFailure, CallFaults, CallTarget, Lag, Side};
 use crate::http::SimClock;
 use crate::world::{Occurrence, World};
 use crash::CrashCountdown;
+use queue::KnownQueues;
 
 /// How long the adapters wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,13 +41,6 @@ pub struct InProcess {
     host_keys: Arc<AtomicU64>,
     crash: CrashCountdown,
     queues: Arc<Mutex<KnownQueues>>,
-}
-
-/// The queues as they were read last, and how many requests have read runs that events named.
-#[derive(Default)]
-struct KnownQueues {
-    of_repo: BTreeMap<RepoSlug, Queue>,
-    event_reads: u64,
 }
 
 /// What a call does. It decides what a lost answer means.
@@ -114,21 +108,12 @@ impl InProcess {
         world
     }
 
-    /// Opens a call, unless the adapter would not send it: GitHub's limit is used up, with the calls under
-    /// way.
+    /// Opens a call, unless the adapter would not send it.
     fn open(&self, call: &SimCall) -> Result<(OpenCall<'_>, CallFaults), CallError> {
         let mut world = self.world();
         let requests = if call.side == Side::Github { call.requests } else { 0 };
-        if requests > 0
-            && let Some(budget) = world.budget()
-        {
-            let kept = if call.effect == CallEffect::Reads { budget.limit.div_ceil(KEPT) } else { 0 };
-            if budget.remaining < u64::from(world.open_requests + requests) + kept {
-                let wait = Duration::try_from(budget.reset.duration_since(world.now())).unwrap_or_default();
-                world.statistics.requests_held_back += u64::from(requests);
-                let error = call.failed(CallErrorKind::Throttled, "not sent, since the limit is used up");
-                return Err(error.after(Some(wait)));
-            }
+        if requests > 0 {
+            call.may_send(&mut world, requests)?;
         }
         world.open_requests += requests;
         let is_start = call.effect == CallEffect::Changes && matches!(call.method, "PUT" | "POST");
@@ -245,6 +230,18 @@ impl InProcess {
 }
 
 impl SimCall {
+    /// Holds requests back that the adapter would not send: GitHub's limit is used up, with the calls under way.
+    fn may_send(&self, world: &mut World, requests: u32) -> Result<(), CallError> {
+        let Some(budget) = world.budget() else { return Ok(()) };
+        let kept = if self.effect == CallEffect::Reads { budget.limit.div_ceil(KEPT) } else { 0 };
+        if budget.remaining >= u64::from(world.open_requests + requests) + kept {
+            return Ok(());
+        }
+        let wait = Duration::try_from(budget.reset.duration_since(world.now())).unwrap_or_default();
+        world.statistics.requests_held_back += u64::from(requests);
+        Err(self.failed(CallErrorKind::Throttled, "not sent, since the limit is used up").after(Some(wait)))
+    }
+
     fn failed(&self, trouble: CallErrorKind, why: &str) -> CallError {
         CallError::new(trouble, why).during(format_args!("{} {}", self.method, self.path))
     }

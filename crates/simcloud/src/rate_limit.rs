@@ -1,6 +1,5 @@
 //! GitHub's primary rate limit: a number of requests in each window.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use azlin_fleet::model::Budget;
@@ -8,9 +7,6 @@ use jiff::Timestamp;
 
 use crate::fault::FaultKind;
 use crate::world::World;
-
-/// The lists of runs that a queue is read from: queued, in progress, waiting.
-const LISTS_OF_RUNS: u32 = 3;
 
 /// What GitHub allows an address that is not signed in, in requests and seconds.
 const ANONYMOUS_LIMIT: u32 = 60;
@@ -65,12 +61,6 @@ impl World {
         if self.strikes(|what| matches!(what, FaultKind::BudgetGone)) {
             self.count_requests(self.settings.rate_limit);
         }
-    }
-
-    /// The requests that it takes to read a repository's queue: the lists of runs, and the jobs of each run.
-    pub(crate) fn requests_for_queue(&self, repo: &str) -> u32 {
-        let runs = self.state.github.active.get(&repo.to_ascii_lowercase()).map_or(0, BTreeSet::len);
-        LISTS_OF_RUNS + u32::try_from(runs).unwrap_or(u32::MAX - LISTS_OF_RUNS)
     }
 
     fn used(&self) -> u32 {

@@ -200,6 +200,9 @@ pub struct Arrival {
     /// How many jobs follow once all of these are done, as with `needs:`.
     #[serde(default)]
     pub then: usize,
+    /// Whether GitHub's own machines run the jobs: they begin at once.
+    #[serde(default)]
+    pub hosted: bool,
 }
 
 /// What holds a job back.

@@ -20,11 +20,13 @@ use super::trace::Trace;
 
 mod answers;
 mod churn;
+mod flood;
 mod liveness;
 mod memory;
 mod ownership;
 mod reaction;
 
+use flood::Flood;
 use ownership::{age, open_jobs};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -61,6 +63,7 @@ struct CheckerState {
     /// How much longer things may take: polls are rarer than configured where GitHub's limit is short.
     slack: Duration,
     fault_schedule: FaultSchedule,
+    flood: Flood,
     bystanders: Bystanders,
     trace: Trace,
     board: StatusStore,
@@ -130,6 +133,7 @@ impl Checker {
             is_alone: !scenario.has_fault(|what| matches!(what, FaultKind::BudgetGone)),
             slack,
             fault_schedule: FaultSchedule::of(scenario),
+            flood: Flood::of(scenario),
             bystanders,
             trace,
             board: StatusStore::default(),
@@ -264,6 +268,7 @@ impl CheckerState {
             self.violate(at, Invariant::NothingRaw, format!("the journal has {said}"));
         }
         self.check_answer(world, at, what);
+        self.note_look(at, what);
         let is_look = matches!(what, Occurrence::Call { method: "GET", .. });
         self.check_vms(world, at, is_look);
         if is_of_jobs(what) || at >= self.checked_at + EVERY {
@@ -282,6 +287,7 @@ impl CheckerState {
             self.checked_at = at;
             self.check_liveness(world, at);
             self.check_reaction(world, at);
+            self.check_flood(at);
             self.check_status(at);
         }
     }

@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::azure_weather::azure_weather;
+use super::flood_weather::flood_weather;
 use super::github_weather::github_weather;
 use super::names_weather::names_weather;
 use super::scenario::{
@@ -50,6 +51,7 @@ pub fn generate(seed: u64, days: f64) -> Scenario {
     generator.parts.extend(github_weather(seed, Duration::from_secs(length)));
     generator.parts.extend(azure_weather(seed, Duration::from_secs(length)));
     generator.parts.extend(names_weather(seed, Duration::from_secs(length)));
+    generator.parts.extend(flood_weather(seed, &fleets, Duration::from_secs(length)));
     let parts = generator.parts.into_iter().enumerate().collect();
     let length = Duration::from_secs(length);
     Scenario { seed, length, poll, provisioning, rate_limit, answer, fleets, parts }
@@ -155,6 +157,7 @@ impl Generator {
                 held,
                 held_by: HeldBy::Environment,
                 then,
+                hosted: false,
             }));
         }
     }

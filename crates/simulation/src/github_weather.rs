@@ -128,6 +128,7 @@ impl Weather {
             held: (!is_of_group).then(|| minutes(1, 30)),
             held_by,
             then: 0,
+            hosted: false,
         }
     }
 }

@@ -42,11 +42,13 @@ pub enum Invariant {
     NothingRaw,
     /// What is remembered of a fleet is bounded by its runners: a daemon lives for years.
     StaysSmall,
+    /// A flood of runs in one repository leaves the others their looks: tenants share a budget.
+    FloodBounded,
 }
 
 impl Invariant {
     /// All invariants, with their names.
-    pub const ALL: [(Invariant, &'static str); 18] = [
+    pub const ALL: [(Invariant, &'static str); 19] = [
         (Invariant::NoJobKilled, "no-job-killed"),
         (Invariant::OthersUntouched, "others-untouched"),
         (Invariant::Maximum, "maximum"),
@@ -65,6 +67,7 @@ impl Invariant {
         (Invariant::Settles, "settles"),
         (Invariant::NothingRaw, "nothing-raw"),
         (Invariant::StaysSmall, "stays-small"),
+        (Invariant::FloodBounded, "flood-bounded"),
     ];
 
     /// The name that docs/reliability.md uses.

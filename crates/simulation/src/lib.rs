@@ -14,6 +14,7 @@ mod bystanders;
 mod checker;
 mod fault_schedule;
 mod find_bug;
+mod flood_weather;
 mod generate;
 mod github_weather;
 mod invariants;

@@ -305,13 +305,14 @@ impl std::fmt::Display for ScenarioPart {
         let at = |at: Duration| humantime::format_duration(Duration::from_secs(at.as_secs()));
         match self {
             ScenarioPart::Jobs(arrival) => {
-                let Arrival { repo, jobs, labels, group, then, .. } = arrival;
+                let Arrival { repo, jobs, labels, group, then, every, .. } = arrival;
                 let (from, to) = (at(arrival.duration.from), at(arrival.duration.to));
                 write!(
                     f,
                     "{} jobs {jobs:?} for {repo} {labels:?} {group:?} of {from} to {to}, then {then}",
                     at(arrival.at)
-                )
+                )?;
+                every.map_or(Ok(()), |every| write!(f, ", again after {:?} to {:?}", every.from, every.to))
             }
             ScenarioPart::Fault(fault) => {
                 let until = fault.until.map_or("the end".to_owned(), |until| at(until).to_string());

@@ -19,6 +19,7 @@ fn every_seeded_bug_is_found() {
         Bug::UnknownIsFailed => 29,
         Bug::LocalTime => 39,
         Bug::RawText => 7,
+        Bug::EveryRunRead => 9,
         _ => 0,
     };
     let look = |bugs: Vec<(usize, &Bug)>| {

@@ -1,9 +1,15 @@
 //! The journal's content, and that it answers the questions in the documentation.
 
 use std::path::Path;
+use std::time::Duration;
 
+use azlin_fleet::model::foreign::has_odd;
 use azlin_tests::admin_host::{AdminHost, UNIT};
 use serde_json::Value;
+
+/// The title of a terminal, a cleared screen, a line of a log that nobody wrote, C1, the order of writing, no width.
+const ODD: &str =
+    "build\u{1b}]0;pwned\u{7}\u{1b}[2J\r\n2026-11-28T00:00:00Z  INFO ci: forged\u{9b}31m\u{202e}gnp\u{200b}";
 
 #[test]
 fn it_tells_a_runners_whole_life_in_fields_and_answers_the_five_questions() {
@@ -68,6 +74,32 @@ fn it_tells_a_runners_whole_life_in_fields_and_answers_the_five_questions() {
         assert!(!answer.is_empty() && answer.contains(wanted), "{question} {line}\n{answer}");
         if question == "How long did starts take?" {
             answer.lines().for_each(|seconds| assert!(seconds.parse::<u64>().is_ok(), "{answer}"));
+        }
+    }
+}
+
+#[test]
+fn what_a_terminal_acts_on_reaches_no_field_of_it() {
+    let odd = "[[faults]]\nwhat = 'odd_text'\n[[faults]]\nwhat = { status = 403 }\nside = 'azure'\nmethod = 'DELETE'\ntimes = 1\n";
+    let host = AdminHost::serving("", odd, "");
+    let ask = |label: &str| {
+        let labels = vec!["self-hosted".to_owned(), label.to_owned()];
+        let mut world = host.cloud.served.world();
+        let job = world.submit("o/r", vec![(labels, Duration::from_secs(2))], Vec::new())[0];
+        ODD.clone_into(&mut world.state.github.jobs.get_mut(&job).unwrap().name);
+        job
+    };
+    let (served, _unserved) = (ask("docker"), ask(ODD));
+    host.wait_for_jobs(&[served]);
+    host.wait_for_line(&["pwned"]);
+    let told = host.journal(&format!("_SYSTEMD_UNIT={UNIT}"));
+    assert!(told.iter().any(|entry| text(entry, "JOB") == served.to_string()), "{told:#?}");
+    for entry in &told {
+        for (field, value) in entry.as_object().unwrap().iter().filter(|(field, _)| !field.starts_with('_')) {
+            // journalctl gives what is no text as numbers.
+            let shown = value.as_str().unwrap_or_else(|| panic!("{field} is no text in {entry:#}"));
+            assert!(!shown.split('\n').any(has_odd), "{field} has {shown:?}");
+            assert!(!shown.contains("\n2026-11-28"), "{field} has a line that nobody wrote: {shown:?}");
         }
     }
 }

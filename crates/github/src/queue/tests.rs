@@ -58,24 +58,6 @@ fn a_queued_job_may_have_a_runner_and_no_labels() {
 }
 
 #[test]
-fn whose_job_it_can_be() {
-    let ours: BTreeSet<String> = ["self-hosted", "linux", "docker"].map(str::to_owned).into();
-    for (labels, expected) in [
-        (&["Docker"][..], true),
-        (&["self-hosted", "LINUX"], true),
-        (&["ubuntu-latest"], false),
-        (&["docker", "gpu"], false),
-        (&[], true),
-    ] {
-        let labels = labels.iter().map(|label| (*label).into()).collect();
-        let json = wire::JobJson { labels: Some(labels), ..job("queued") };
-        let job = known(json, &"o/r".parse().expect("valid")).expect("known").expect("not completed");
-        assert_eq!(can_be_ours(&job, Some(&ours)), expected, "{:?}", job.labels);
-        assert!(can_be_ours(&job, None), "nothing is known of our labels");
-    }
-}
-
-#[test]
 fn a_run_shows_its_repository_and_its_workflow_files() {
     let run = |text: &str| serde_json::from_str::<wire::RunJson>(text).expect("a run");
     let shown = r#"{"id":5,"status":"queued","run_attempt":2,"path":".github/workflows/ship.yml","head_branch":null,

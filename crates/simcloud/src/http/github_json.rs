@@ -72,7 +72,7 @@ pub(crate) fn run(base: &str, state: &GitHubState, run: &SimRun, repository: &st
         "event": "push", "status": status, "conclusion": conclusion, "workflow_id": 1, "check_suite_id": id,
         "check_suite_node_id": format!("CS_{id}"), "url": api,
         "html_url": format!("https://github.com/{repo}/actions/runs/{id}"), "pull_requests": [],
-        "created_at": time(run.created_at), "updated_at": time(run.created_at), "run_started_at": time(run.created_at),
+        "created_at": time(run.created_at), "updated_at": time(state.updated_at(run)), "run_started_at": time(run.created_at),
         "jobs_url": format!("{api}/jobs"), "logs_url": format!("{api}/logs"),
         "check_suite_url": format!("{base}/repos/{repo}/check-suites/{id}"), "artifacts_url": format!("{api}/artifacts"),
         "cancel_url": format!("{api}/cancel"), "rerun_url": format!("{api}/rerun"),

@@ -6,18 +6,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use azlin_fleet::model::{
     AccountName, Budget, CallError, CallErrorKind, Calls, CompletedJob, Deregistration, Download,
-    ForeignText, FoundJob, Job, JobId, JobStatus, Queue, RegistrationToken, RepoSlug, RunId, RunRepository,
-    RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
-    RunnerStatus, Scope, TokenAccess,
+    ForeignText, FoundJob, JobId, Queue, RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerError,
+    RunnerGroup, RunnerId, RunnerInfo, RunnerName, RunnerRegistration, RunnerStatus, Scope, TokenAccess,
 };
 use azlin_fleet::ports::GitHub;
-use azlin_fleet::seeded_bug;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::queue::job;
 use super::{CallEffect, InProcess, SimCall};
-use crate::account::WORKFLOW;
 use crate::calls::{NoRunner, Removal};
 use crate::fault::{FaultKind, Side};
 use crate::github::{JobState, SimJob, SimRunner};
@@ -26,7 +24,7 @@ use crate::registration::TokenUse;
 use crate::world::World;
 
 /// A call on a scope. `rest` follows `/actions/`, and `id` replaces `{runner_id}` in it.
-fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> SimCall {
+pub(super) fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> SimCall {
     let (path, route) = match scope {
         Scope::Repo(repo) => (format!("/repos/{repo}"), "/repos/{owner}/{repo}"),
         Scope::Org(org) => (format!("/orgs/{org}"), "/orgs/{org}"),
@@ -50,7 +48,7 @@ fn on(scope: &Scope, method: &'static str, rest: &str, id: Option<RunnerId>) -> 
 }
 
 /// GitHub hides what does not exist.
-fn known(world: &World, scope: &Scope) -> Result<(), CallError> {
+pub(super) fn known(world: &World, scope: &Scope) -> Result<(), CallError> {
     if world.state.github.knows(scope) || world.state.github.moved(scope).is_some() {
         return Ok(());
     }
@@ -81,28 +79,6 @@ fn found(repo: &RepoSlug, sim: &SimJob, now: Timestamp) -> Option<FoundJob> {
     }))
 }
 
-fn job(repo: &RepoSlug, job: &SimJob, now: Timestamp) -> Option<Job> {
-    let status = match job.shown_state(now) {
-        JobState::Requested => JobStatus::Requested,
-        JobState::Pending => JobStatus::Pending,
-        JobState::Waiting => JobStatus::Waiting,
-        JobState::Queued => JobStatus::Queued,
-        JobState::InProgress => JobStatus::InProgress,
-        JobState::Completed(_) => return None,
-    };
-    Some(Job {
-        id: JobId(job.id),
-        run_id: RunId(job.run),
-        repo: repo.clone(),
-        name: job.name.clone().into(),
-        status,
-        labels: job.labels.iter().map(ForeignText::from).collect(),
-        created_at: job.created_at,
-        started_at: job.started_at.filter(|_| status == JobStatus::InProgress),
-        runner_name: job.runner.as_ref().map(|(_, name)| name.into()),
-    })
-}
-
 fn info(runner: &SimRunner) -> RunnerInfo {
     RunnerInfo {
         runner_id: RunnerId(runner.id),
@@ -122,62 +98,19 @@ fn page(scope: &Scope) -> String {
     }
 }
 
-impl InProcess {
-    /// The jobs of a repository that are not completed; a look that takes so many requests.
-    async fn look_at_queue(&self, repo: &RepoSlug, requests: u32) -> Result<Queue, CallError> {
-        let scope = Scope::Repo(repo.clone());
-        let mut call = on(&scope, "GET", "runs", None);
-        call.requests = requests;
-        self.call(call, |world, stale| {
-            known(world, &scope)?;
-            let state = &world.seen(stale).github;
-            let active = state.active.get(&state.present_name(repo.as_str()).to_ascii_lowercase());
-            let runs = active.into_iter().flatten().filter_map(|id| state.runs.get(id));
-            let sims = runs.flat_map(|run| {
-                let skips = seeded_bug!(RunLevel, false, state.status(run) == "in_progress");
-                let sims = run.jobs.iter().filter_map(|id| state.jobs.get(id));
-                sims.filter(move |sim| !skips || sim.state == JobState::InProgress)
-            });
-            let repo_id = state.repo_id(repo.as_str());
-            let (sims, now): (Vec<SimJob>, _) = (sims.cloned().collect(), world.now());
-            let shown = sims.into_iter().filter_map(|sim| job(repo, &world.shown_job(sim), now));
-            let jobs: Vec<Job> = shown.collect();
-            let (name, file) = (repo.clone(), format!("{repo}/{WORKFLOW}"));
-            let repository = RunRepository { name, is_public: world.account.is_public(repo.as_str()) };
-            let workflows = jobs.iter().map(|job| (job.run_id, vec![file.as_str().into()])).collect();
-            Ok(Queue { jobs, workflows, repo_id, repository: Some(repository), ..Queue::default() })
-        })
-        .await
-    }
-
-    fn keep(&self, repo: &RepoSlug, queue: Queue) -> Queue {
-        self.queues.lock().of_repo.insert(repo.clone(), queue.clone());
-        queue
-    }
-}
-
 #[async_trait]
 impl GitHub for InProcess {
     async fn queue(&self, repo: &RepoSlug) -> Result<Queue, CallError> {
-        let requests = self.world().requests_for_queue(repo.as_str());
-        Ok(self.keep(repo, self.look_at_queue(repo, requests).await?))
+        self.read_queue(repo).await
     }
 
     async fn queue_after(&self, repo: &RepoSlug, runs: &BTreeSet<RunId>) -> Result<Queue, CallError> {
-        let known = self.queues.lock().of_repo.get(repo).cloned();
-        let Some(mut queue) = known else { return self.queue(repo).await };
-        let requests = u32::try_from(runs.len()).unwrap_or(u32::MAX);
-        self.queues.lock().event_reads += u64::from(requests);
-        let seen = self.look_at_queue(repo, requests).await?;
-        queue.jobs.retain(|job| !runs.contains(&job.run_id));
-        queue.jobs.extend(seen.jobs.into_iter().filter(|job| runs.contains(&job.run_id)));
-        queue.jobs.sort_by_key(|job| (job.created_at, job.id));
-        queue.workflows.extend(seen.workflows.into_iter().filter(|(run, _)| runs.contains(run)));
-        Ok(self.keep(repo, queue))
+        self.read_runs(repo, runs).await
     }
 
-    /// Every run is read in each look.
-    fn serve_labels(&self, _labels: BTreeSet<String>) {}
+    fn serve_labels(&self, labels: BTreeSet<String>) {
+        self.queues.lock().labels = Some(labels);
+    }
 
     fn serve_access(&self, _access: &Arc<TokenAccess>) {}
 
@@ -326,9 +259,8 @@ impl GitHub for InProcess {
         .await
     }
 
-    /// What a look costs is the same for every run.
     fn burst_reads(&self) -> u64 {
-        self.event_reads()
+        self.queues.lock().burst_reads()
     }
 
     fn event_reads(&self) -> u64 {

@@ -10,7 +10,7 @@ use super::{CheckerState, Invariant, MINUTE};
 /// In calm, a fleet that needs a VM by what events have told it asks for one within this time, and the time of its calls.
 const SOON_ENOUGH: Duration = Duration::from_secs(10);
 /// The most calls in a row from an event to the request for a VM, each with its answer.
-const CALLS: u32 = 8;
+pub(super) const CALLS: u32 = 8;
 /// What was refused or failed before calm can hold starts back for this time.
 const AFTER_A_STORM: Duration = Duration::from_secs(45 * 60);
 /// The default cooldown, and how long its start may be unknown to the status.

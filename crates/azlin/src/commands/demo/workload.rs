@@ -39,6 +39,7 @@ pub fn for_demo(seed: u64, duration: Duration, token: &str) -> Workload {
         held: None,
         held_by: HeldBy::Environment,
         then: 1,
+        hosted: false,
     };
     let steady = Arrival {
         at: Duration::from_secs(2),

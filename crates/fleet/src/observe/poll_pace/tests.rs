@@ -140,14 +140,14 @@ fn flooded(a_poll: u64, flood: Option<(i64, FloodReads)>) -> Duration {
             let since = minute - last.unwrap_or(from);
             let new = if last.is_none() { reads.at_once } else { reads.a_minute * since.unsigned_abs() };
             let new = new.min(reads.at_once);
-            // The adapter counts what is above 20 in one look as a burst, and a look costs four lists.
+            // What is above 20 in one look counts as a burst, and a look costs four lists.
             (used, once, last) = (used + new + 14, once + new.saturating_sub(20), Some(minute));
         }
     }
     longest
 }
 
-/// What one repository may cost is bounded by the adapter (`run_reads.rs`: 300 at once, one in two seconds), and so is what
+/// What one repository may cost is bounded (`run_reads.rs`: 300 at once, one in two seconds), and so is what
 /// that does to others.
 #[test]
 fn a_flood_in_one_repository_slows_others_by_no_more_than_the_factor_that_is_written_down() {

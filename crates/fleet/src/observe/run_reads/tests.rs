@@ -1,9 +1,9 @@
 //! Which runs a look reads.
 
-use azlin_fleet::model::{JobId, JobStatus, RunId};
 use jiff::Timestamp;
 
 use super::*;
+use crate::model::{JobId, JobStatus, RunId};
 
 /// A run's job, for a runner of ours or not.
 fn job(run: u64, is_ours: bool) -> Job {
@@ -28,24 +28,20 @@ fn state(updated: &str) -> Option<RunState> {
     Some(RunState { updated_at: Some(updated.into()), ..RunState::default() })
 }
 
-/// A repository, and the time since it was first looked at.
+/// A repository that is looked at.
+#[derive(Default)]
 struct Looks {
     reads: RunReads,
-    began: Instant,
 }
 
 impl Looks {
-    fn new() -> Self {
-        Looks { reads: RunReads::default(), began: Instant::now() }
-    }
-
     fn look(
         &mut self,
         second: u64,
         runs: impl IntoIterator<Item = (u64, Option<RunState>)>,
         is_for_us: impl Fn(u64) -> bool,
     ) -> RunChoice {
-        let now = self.began + Duration::from_secs(second);
+        let now = Duration::from_secs(second);
         let active: BTreeMap<u64, Option<RunState>> = runs.into_iter().collect();
         let choice = self.reads.choose(&active, is_ours, now);
         for run in &choice.read {
@@ -62,7 +58,7 @@ fn ids(choice: &RunChoice) -> Vec<u64> {
 
 #[test]
 fn a_run_without_a_job_for_us_is_read_again_when_it_has_changed() {
-    let mut looks = Looks::new();
+    let mut looks = Looks::default();
     let ours = |run| run == 1;
     for (situation, second, second_run, expected) in [
         ("both are new", 0, "a", vec![1, 2]),
@@ -94,7 +90,7 @@ fn a_run_without_a_job_for_us_is_read_again_when_it_has_changed() {
 #[test]
 fn a_run_that_shows_no_job_or_whose_jobs_could_not_all_be_read_is_read_again() {
     let mut reads = RunReads::default();
-    let now = Instant::now();
+    let now = Duration::ZERO;
     reads.read(1, state("a"), Vec::new(), true, now);
     reads.read(2, state("a"), vec![job(2, false)], false, now);
     reads.read(3, state("a"), vec![job(3, false)], true, now);
@@ -105,7 +101,7 @@ fn a_run_that_shows_no_job_or_whose_jobs_could_not_all_be_read_is_read_again() {
 
 #[test]
 fn a_flood_is_read_at_a_steady_rate_the_oldest_first() {
-    let mut looks = Looks::new();
+    let mut looks = Looks::default();
     let flood = |runs| (1..=runs).map(|run| (run, state("a")));
     let none = |_| false;
     for (situation, second, runs, first, count) in [
@@ -121,7 +117,7 @@ fn a_flood_is_read_at_a_steady_rate_the_oldest_first() {
         assert_eq!(ids(&choice), read, "{situation}");
         assert_eq!(choice.unknown as u64, runs - (first + count - 1), "{situation}");
     }
-    assert_eq!(looks.reads.burst_reads, 280 + 10, "beyond 20 in a look");
+    assert_eq!(looks.reads.burst_reads(), 280 + 10, "beyond 20 in a look");
     looks.look(10_000, flood(600), none);
     let late = looks.look(20_000, flood(1_000), none).read;
     assert!(late.len() <= 300, "a calm time is not saved up");
@@ -129,7 +125,7 @@ fn a_flood_is_read_at_a_steady_rate_the_oldest_first() {
 
 #[test]
 fn a_flood_does_not_keep_from_reading_our_runs_nor_the_other_way_round() {
-    let mut looks = Looks::new();
+    let mut looks = Looks::default();
     let ours = |run| run < 1_000;
     let few = (1..=20).map(|run| (run, state("a")));
     looks.look(0, few.clone(), ours);
@@ -138,7 +134,7 @@ fn a_flood_does_not_keep_from_reading_our_runs_nor_the_other_way_round() {
     assert_eq!(choice.read.iter().filter(|run| ours(**run)).count(), 20, "all of ours");
     assert_eq!((choice.read.len(), choice.unknown, choice.known), (300, 220, 0));
 
-    let mut looks = Looks::new();
+    let mut looks = Looks::default();
     let many = || (1..=650).map(|run| (run, state("a")));
     for second in [0, 3_600, 7_200] {
         looks.look(second, many(), ours);
@@ -151,4 +147,20 @@ fn a_flood_does_not_keep_from_reading_our_runs_nor_the_other_way_round() {
     let choice = looks.look(10_920, changed.chain(flood), ours);
     assert!(choice.read.contains(&650), "what has changed comes first");
     assert_eq!(choice.read.iter().filter(|run| ours(**run)).count(), 150, "half of the places");
+}
+
+#[test]
+fn whose_job_it_can_be() {
+    let ours: BTreeSet<String> = ["self-hosted", "linux", "docker"].map(str::to_owned).into();
+    for (labels, expected) in [
+        (&["Docker"][..], true),
+        (&["self-hosted", "LINUX"], true),
+        (&["ubuntu-latest"], false),
+        (&["docker", "gpu"], false),
+        (&[], true),
+    ] {
+        let job = Job { labels: labels.iter().map(|label| (*label).into()).collect(), ..job(1, true) };
+        assert_eq!(can_be_ours(&job, Some(&ours)), expected, "{:?}", job.labels);
+        assert!(can_be_ours(&job, None), "nothing is known of our labels");
+    }
 }

@@ -5,14 +5,13 @@
 //! runs are read the oldest first, some at once and then at a steady rate, which is a share of the credential's budget.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use azlin_fleet::model::{ForeignText, Job};
-
-use crate::wire::RunJson;
+use crate::model::{ForeignText, Job, Queue, RepoSlug};
+use crate::seeded_bug;
 
 /// The most runs whose jobs one look reads.
-pub(crate) const MOST_RUNS: usize = 300;
+pub const MOST_RUNS: usize = 300;
 /// New runs that are read at once, after a time with few.
 const NEW_AT_ONCE: usize = 300;
 /// Then one more new run is read in each such time: 1,800 in an hour, of a token's 5,000 requests.
@@ -26,26 +25,22 @@ const AGAIN_AT_ONCE: usize = 10;
 
 /// What a list of runs shows of one run, as far as its jobs may be others when it changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct RunState {
-    attempt: Option<u64>,
-    status: Option<ForeignText>,
-    updated_at: Option<ForeignText>,
+pub struct RunState {
+    /// The number of the attempt.
+    pub attempt: Option<u64>,
+    /// Its status.
+    pub status: Option<ForeignText>,
+    /// When it last changed, as GitHub writes it.
+    pub updated_at: Option<ForeignText>,
 }
 
-impl From<&RunJson> for RunState {
-    fn from(run: &RunJson) -> Self {
-        RunState { attempt: run.run_attempt, status: run.status.clone(), updated_at: run.updated_at.clone() }
-    }
-}
-
-/// The runs of one repository whose jobs were read.
+/// The runs of one repository whose jobs were read. Times are since any one moment, and never go back.
 #[derive(Debug, Default)]
-pub(crate) struct RunReads {
+pub struct RunReads {
     known: BTreeMap<u64, ReadRun>,
     /// How many new runs were read above the rate, and when that was counted.
-    ahead: Option<(usize, Instant)>,
-    /// How many runs were read in bursts of new ones.
-    pub(crate) burst_reads: u64,
+    ahead: Option<(usize, Duration)>,
+    burst_reads: u64,
 }
 
 #[derive(Debug)]
@@ -55,28 +50,47 @@ struct ReadRun {
     jobs: Vec<Job>,
     /// Whether all of its jobs could be read.
     is_whole: bool,
-    at: Instant,
+    at: Duration,
 }
 
 /// What one look reads.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct RunChoice {
+pub struct RunChoice {
     /// The runs to read.
-    pub(crate) read: BTreeSet<u64>,
+    pub read: BTreeSet<u64>,
     /// How many runs a later look reads whose jobs are not known, or may be others.
-    pub(crate) unknown: usize,
+    pub unknown: usize,
     /// How many runs a later look reads again whose jobs are known from an earlier one.
-    pub(crate) known: usize,
+    pub known: usize,
+}
+
+impl RunChoice {
+    /// Says in the queue which of the `active` runs are left to later looks.
+    pub fn put_off(&self, queue: &mut Queue, active: usize, repo: &RepoSlug) {
+        let RunChoice { unknown, known, .. } = self;
+        if *unknown > 0 {
+            queue.missing.push(format!(
+                "the jobs of {unknown} of {active} active runs of {repo} are read in later looks, the oldest first: one \
+                 look reads at most {MOST_RUNS}"
+            ));
+        }
+        if *known > 0 {
+            queue.notes.push(format!(
+                "the jobs of {known} of {active} active runs of {repo} are those of an earlier look: one look reads at \
+                 most {MOST_RUNS}"
+            ));
+        }
+    }
 }
 
 impl RunReads {
     /// Chooses among the active runs. A run that no list of this look shows has no state. `is_ours` says whether a job
     /// can count for a runner of ours.
-    pub(crate) fn choose(
+    pub fn choose(
         &mut self,
         active: &BTreeMap<u64, Option<RunState>>,
         is_ours: impl Fn(&Job) -> bool,
-        now: Instant,
+        now: Duration,
     ) -> RunChoice {
         self.known.retain(|id, _| active.contains_key(id));
         let (mut ours, mut new, mut again) = (Vec::new(), Vec::new(), Vec::new());
@@ -92,12 +106,16 @@ impl RunReads {
                 ours.push((!has_changed, read.at, *id));
             } else if has_changed {
                 new.push(*id);
-            } else if now.saturating_duration_since(read.at) >= AGAIN_AFTER {
+            } else if now.saturating_sub(read.at) >= AGAIN_AFTER {
                 again.push((read.at, *id));
             }
         }
         ours.sort_unstable();
         again.sort_unstable();
+        let reads_all = seeded_bug!(EveryRunRead, false, true);
+        if reads_all {
+            return RunChoice { read: active.keys().copied().collect(), ..RunChoice::default() };
+        }
         let allowed = self.allowance(now).min(new.len());
         // Neither kind takes all places of the other.
         let for_new = allowed.min((MOST_RUNS / 2).max(MOST_RUNS.saturating_sub(ours.len())));
@@ -119,44 +137,42 @@ impl RunReads {
     }
 
     /// Takes in the jobs of a run.
-    pub(crate) fn read(
-        &mut self,
-        run: u64,
-        state: Option<RunState>,
-        jobs: Vec<Job>,
-        is_whole: bool,
-        now: Instant,
-    ) {
+    pub fn read(&mut self, run: u64, state: Option<RunState>, jobs: Vec<Job>, is_whole: bool, now: Duration) {
         let before = self.known.remove(&run).map(|read| read.state);
         let state = state.or(before).unwrap_or_default();
         self.known.insert(run, ReadRun { state, jobs, is_whole, at: now });
     }
 
     /// Forgets a run that is gone.
-    pub(crate) fn forget(&mut self, run: u64) {
+    pub fn forget(&mut self, run: u64) {
         self.known.remove(&run);
     }
 
     /// The jobs of the runs that were read in this look or an earlier one.
-    pub(crate) fn jobs(&self) -> impl Iterator<Item = (u64, &Job)> {
+    pub fn jobs(&self) -> impl Iterator<Item = (u64, &Job)> {
         self.known.iter().flat_map(|(run, read)| read.jobs.iter().map(|job| (*run, job)))
     }
 
+    /// How many runs were read in bursts of new ones.
+    pub fn burst_reads(&self) -> u64 {
+        self.burst_reads
+    }
+
     /// How many new runs may be read now.
-    fn allowance(&self, now: Instant) -> usize {
+    fn allowance(&self, now: Duration) -> usize {
         NEW_AT_ONCE - self.ahead(now).0.min(NEW_AT_ONCE)
     }
 
-    fn spend(&mut self, count: usize, now: Instant) {
+    fn spend(&mut self, count: usize, now: Duration) {
         let (ahead, counted) = self.ahead(now);
         self.ahead = Some((ahead + count, counted));
         self.burst_reads += count.saturating_sub(USUAL_NEW) as u64;
     }
 
     /// How many new runs were read above the rate, and until when that is counted.
-    fn ahead(&self, now: Instant) -> (usize, Instant) {
+    fn ahead(&self, now: Duration) -> (usize, Duration) {
         let Some((ahead, counted)) = self.ahead else { return (0, now) };
-        let passed = now.saturating_duration_since(counted);
+        let passed = now.saturating_sub(counted);
         let earned = usize::try_from(passed.as_millis() / NEW_EVERY.as_millis()).unwrap_or(usize::MAX);
         match ahead.checked_sub(earned) {
             // A part of the time for one more is kept.
@@ -164,6 +180,12 @@ impl RunReads {
             Some(0) | None => (0, now),
         }
     }
+}
+
+/// Whether a job can count for a runner that has some of these labels, in lower case; with `None` each can. A job
+/// without labels asks for a group.
+pub fn can_be_ours(job: &Job, labels: Option<&BTreeSet<String>>) -> bool {
+    labels.is_none_or(|ours| job.labels.iter().all(|wanted| ours.contains(&wanted.to_ascii_lowercase())))
 }
 
 #[cfg(test)]
