@@ -71,7 +71,7 @@ fn where_there_is_no_room_each_size_is_asked_for_once_in_each_step_of_patience()
         let board = harness.live(vec![fleet.clone()], state.clone(), 4).await;
         assert_eq!(puts(&harness), 3);
         let posted = board.read().fleets.remove(&fleet.name);
-        let said = posted.map(|status| status.decision.reason).unwrap_or_default();
+        let said = posted.map(|status| status.decision.reason.clone()).unwrap_or_default();
         assert!(said.contains("Azure is out of capacity") && said.contains("next try in"), "{said}");
         // In an hour, the waits are 30 s, then 1, 2, 4, 8, 16 and 30 minutes: at most seven more tries.
         harness.live(vec![fleet], state, 3600).await;

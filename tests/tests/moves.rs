@@ -80,7 +80,7 @@ fn to_another_resource_group_while_the_old_one_cannot_be_read_any_more() {
         harness.submit("o/old", 2, MINUTE);
         let board = harness.live(vec![fleet("ci", "o/old", "new")], state, 60 * MINUTE).await;
         assert_clean(&harness, 4);
-        let told = board.read().fleets.into_values().next().unwrap().errors.remove(0).what;
+        let told = board.read().fleets.into_values().next().unwrap().errors[0].what.clone();
         assert!(told.contains("VMs may be left in") && told.contains("/old, which cannot be read"), "{told}");
     });
 }
@@ -104,7 +104,7 @@ fn to_another_github_where_a_running_job_cannot_be_seen() {
         let board = live(context.clone(), vec![moved()], StateDir::default(), 10 * MINUTE).await;
         let report = old.report();
         assert_eq!((report.jobs_completed, report.jobs_killed, report.vms_left), (0, 0, 1), "{report:#?}");
-        let told = board.read().fleets.into_values().next().unwrap().errors.remove(0).what;
+        let told = board.read().fleets.into_values().next().unwrap().errors[0].what.clone();
         assert!(told.contains("was made for the GitHub at api.github.com"), "{told}");
         live(context, vec![moved()], StateDir::default(), 30 * MINUTE).await;
         assert_clean(&old, 1);

@@ -1,5 +1,6 @@
 //! Azure refuses what will never work: what the refusal names is held back, nothing else is, and a person is told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_daemon::StateDir;
@@ -30,7 +31,7 @@ fn refused(status: u16, code: &str, text: &str, what: &str) -> String {
     )
 }
 
-fn status(board: &azlin_daemon::StatusStore, fleet: &Fleet) -> FleetStatus {
+fn status(board: &azlin_daemon::StatusStore, fleet: &Fleet) -> Arc<FleetStatus> {
     board.read().fleets.remove(&fleet.name).expect("it has ticked")
 }
 

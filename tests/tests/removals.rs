@@ -4,11 +4,12 @@ use azlin_daemon::{StateDir, StatusStore};
 use azlin_fleet::model::PhaseKind;
 use azlin_fleet::report::{FleetErrorKind, FleetStatus};
 use azlin_tests::harness::{Harness, fleet, run};
+use std::sync::Arc;
 
 const QUICK: &str =
     "repositories = ['o/r']\n[settings]\ncreate = '5s'\nboot = '5s'\nregister = '2s'\ndelete = '5s'\n";
 
-fn shown(board: &StatusStore) -> FleetStatus {
+fn shown(board: &StatusStore) -> Arc<FleetStatus> {
     board.read().fleets.into_values().next().expect("one fleet")
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{CredentialName, PoolName, RepoPattern, RepoSlug, Scope, TokenAccess};
-use azlin_fleet::observe::claims_alike;
+use azlin_fleet::observe::{claims_alike, is_in_scope, labels_served};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -27,6 +27,11 @@ struct CredentialFleets {
     repositories: u64,
     /// What they need of GitHub.
     access: Arc<TokenAccess>,
+    /// The labels of their runners, in lower case.
+    labels: Arc<BTreeSet<String>>,
+    /// The fleets of each repository, and those of more than one, as indices into `fleets`.
+    of_repo: BTreeMap<RepoSlug, Vec<usize>>,
+    of_many: Vec<usize>,
 }
 
 /// The current fleets. The loops of changed fleets tick at once.
@@ -67,10 +72,7 @@ impl FleetSet {
         };
         let shared = |(credential, fleets): (Option<CredentialName>, Vec<Arc<Fleet>>)| {
             let since = since(&credential, &fleets).unwrap_or(now);
-            let named: BTreeSet<RepoSlug> =
-                fleets.iter().flat_map(|fleet| named_repositories(fleet)).collect();
-            let access = Arc::new(TokenAccess::of_scopes(fleets.iter().map(|fleet| &fleet.scope)));
-            (credential, CredentialFleets { fleets, since, repositories: named.len() as u64, access })
+            (credential, CredentialFleets::new(fleets, since))
         };
         Arc::new(FleetSet { by_credential: by_credential.into_iter().map(shared).collect(), by_name })
     }
@@ -83,9 +85,22 @@ impl FleetSet {
         self.by_name.get(name)
     }
 
-    /// The fleets that share the jobs of one credential.
-    pub(crate) fn of_credential(&self, credential: &Option<CredentialName>) -> impl Iterator<Item = &Fleet> {
-        self.by_credential.get(credential).into_iter().flat_map(|shared| &shared.fleets).map(Arc::as_ref)
+    /// The fleets of one credential whose runners a repository's jobs can reach, by name.
+    pub(crate) fn serving(&self, credential: &Option<CredentialName>, repo: &RepoSlug) -> Vec<&Fleet> {
+        let Some(CredentialFleets { fleets, of_repo, of_many, .. }) = self.by_credential.get(credential)
+        else {
+            return Vec::new();
+        };
+        let of_many = of_many.iter().filter(|number| is_in_scope(&fleets[**number], repo));
+        let mut serving: Vec<usize> =
+            of_repo.get(repo).into_iter().flatten().chain(of_many).copied().collect();
+        serving.sort_unstable();
+        serving.into_iter().map(|number| &*fleets[number]).collect()
+    }
+
+    /// The labels of the runners of a credential, in lower case.
+    pub(crate) fn labels(&self, credential: &Option<CredentialName>) -> Option<&Arc<BTreeSet<String>>> {
+        self.by_credential.get(credential).map(|shared| &shared.labels)
     }
 
     /// How many repositories the fleets of a credential name. Those that match a `*` are not among them.
@@ -106,6 +121,23 @@ impl FleetSet {
     /// among other fleets.
     pub(crate) fn since(&self, credential: &Option<CredentialName>) -> Option<Instant> {
         self.by_credential.get(credential).map(|shared| shared.since)
+    }
+}
+
+impl CredentialFleets {
+    /// What each look needs is computed once for all of them: with thousands of fleets it would cost more than the look.
+    fn new(fleets: Vec<Arc<Fleet>>, since: Instant) -> Self {
+        let named: BTreeSet<RepoSlug> = fleets.iter().flat_map(|fleet| named_repositories(fleet)).collect();
+        let access = Arc::new(TokenAccess::of_scopes(fleets.iter().map(|fleet| &fleet.scope)));
+        let labels = Arc::new(labels_served(fleets.iter().map(Arc::as_ref)));
+        let (mut of_repo, mut of_many) = (BTreeMap::<RepoSlug, Vec<usize>>::new(), Vec::new());
+        for (number, fleet) in fleets.iter().enumerate() {
+            match &fleet.scope {
+                Scope::Repo(repo) => of_repo.entry(repo.clone()).or_default().push(number),
+                Scope::Org(_) | Scope::Enterprise(_) => of_many.push(number),
+            }
+        }
+        CredentialFleets { since, repositories: named.len() as u64, access, labels, of_repo, of_many, fleets }
     }
 }
 

@@ -10,8 +10,7 @@ use azlin_fleet::model::{
     RunnerGroup, Scope,
 };
 use azlin_fleet::observe::{
-    Demand, GROUPS_MAX_AGE, JobTimes, ObservedDemand, REPOSITORIES_MAX_AGE, Seen, attribute, is_in_scope,
-    labels_served, refused, working,
+    Demand, GROUPS_MAX_AGE, JobTimes, ObservedDemand, REPOSITORIES_MAX_AGE, Seen, attribute, refused, working,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -125,8 +124,11 @@ impl JobQueues {
     ) -> RepoQueue {
         let github = context.github(fleet);
         let all = fleets.now();
-        let serving = || all.of_credential(&fleet.credential).filter(|fleet| is_in_scope(fleet, repo));
-        github.serve_labels(labels_served(all.of_credential(&fleet.credential)));
+        let serving = all.serving(&fleet.credential, repo);
+        let serving = || serving.iter().copied();
+        if let Some(labels) = all.labels(&fleet.credential) {
+            github.serve_labels(labels);
+        }
         let queue = match part {
             ReadPart::Whole => in_time(github.queue(repo)).await,
             ReadPart::Runs(runs) => match in_time(github.queue_after(repo, &runs)).await {

@@ -4,9 +4,10 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::report::{DaemonStatus, Status, VERSION};
+use azlin_fleet::report::{DaemonStatus, FleetStatus, Status, VERSION};
 use jiff::Timestamp;
 use tracing::{debug, warn};
 
@@ -17,6 +18,12 @@ use crate::status_store::{StatusStore, StatusView};
 const NAME: &str = "status.json";
 /// The shortest time between two writes, however many fleets tick.
 const PAUSE: Duration = Duration::from_millis(100);
+/// So much is written in a second at most. With thousands of fleets one of them always has something new, and all are
+/// written each time.
+const BYTES_A_SECOND: u64 = 2 * 1024 * 1024;
+
+/// The status, with the fleets of the status store.
+pub(crate) type SharedStatus = Status<Arc<FleetStatus>>;
 
 /// Where a daemon leaves its status.
 #[derive(Debug, Clone)]
@@ -49,18 +56,21 @@ impl StatusFile {
 
     /// Writes the status after each change of the status store, until this is dropped.
     pub(crate) async fn keep(self, status_store: StatusStore, daemon: DaemonStatus, context: DaemonContext) {
-        let (mut reader, mut is_told) = (status_store.reader(), false);
+        let (mut reader, mut is_told, mut pause) = (status_store.reader(), false, PAUSE);
         loop {
             let status = status(reader.next().await, daemon.clone(), &context);
             match self.write(&status) {
-                Ok(()) => is_told = false,
+                Ok(bytes) => {
+                    is_told = false;
+                    pause = Duration::from_millis(bytes * 1000 / BYTES_A_SECOND).max(PAUSE);
+                }
                 Err(error) if !std::mem::replace(&mut is_told, true) => {
                     let path = self.path.display();
                     warn!(%path, reason = %error, "the status cannot be written to {path}: {error}");
                 }
                 Err(error) => debug!(reason = %error, "the status still cannot be written: {error}"),
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -74,12 +84,14 @@ impl StatusFile {
         let _ = std::fs::remove_file(&self.path);
     }
 
-    fn write(&self, status: &Status) -> std::io::Result<()> {
+    /// Returns how many bytes were written.
+    fn write(&self, status: &SharedStatus) -> std::io::Result<u64> {
+        let bytes = serde_json::to_vec(status)?;
         let mut file = tempfile::Builder::new().prefix(".status.").tempfile_in(self.directory())?;
         file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-        file.write_all(&serde_json::to_vec(status)?)?;
+        file.write_all(&bytes)?;
         file.persist(&self.path).map_err(|error| error.error)?;
-        Ok(())
+        Ok(bytes.len() as u64)
     }
 }
 
@@ -112,7 +124,7 @@ fn resolved(config_dir: &Path) -> String {
 }
 
 /// The content of the status store, with the daemon's own data.
-pub(crate) fn status(view: StatusView, daemon: DaemonStatus, context: &DaemonContext) -> Status {
+pub(crate) fn status(view: StatusView, daemon: DaemonStatus, context: &DaemonContext) -> SharedStatus {
     Status {
         version: VERSION,
         at: context.now(),

@@ -24,7 +24,7 @@ pub struct StatusStore {
 #[derive(Debug, Clone, Default)]
 pub struct StatusView {
     /// Each fleet's last tick.
-    pub fleets: BTreeMap<PoolName, FleetStatus>,
+    pub fleets: BTreeMap<PoolName, Arc<FleetStatus>>,
     /// Files that cannot be used.
     pub bad_files: Vec<BadFileStatus>,
     /// Errors of the daemon itself.
@@ -65,7 +65,7 @@ impl StatusStore {
         self.view.send_modify(|view| {
             view.revision += 1;
             view.revisions.insert(status.pool.clone(), view.revision);
-            if view.fleets.insert(status.pool.clone(), status).is_none() {
+            if view.fleets.insert(status.pool.clone(), Arc::new(status)).is_none() {
                 view.fleets_revision = view.revision;
             }
         });

@@ -20,6 +20,8 @@ use crate::status_store::StatusStore;
 
 /// How long the first ticks of all fleets may take, below the unit's `TimeoutStartSec=`.
 const START_LIMIT: Duration = Duration::from_secs(4 * 60);
+/// How long a line of status serves at least, for each fleet that it sums up: with thousands, one of them ticks at any time.
+const LINE_SERVES: Duration = Duration::from_micros(200);
 
 /// The service manager, and what was sent to it.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +65,7 @@ impl Supervisor {
             if self.is(&self.0.stopping) {
                 continue;
             }
-            let line = summary(view.fleets.values(), &view.bad_files, &view.errors);
+            let line = summary(view.fleets.values().map(Arc::as_ref), &view.bad_files, &view.errors);
             let names = fleets.now();
             let is_missing =
                 |name: &&PoolName| !view.fleets.contains_key(*name) && !first_looks.excuse(name, START_LIMIT);
@@ -80,11 +82,16 @@ impl Supervisor {
                 notify(&[NotifyState::Status("looks at GitHub and Azure for the first time")]);
                 continue;
             }
-            let mut last = self.0.line.lock();
-            if line != *last {
-                notify(&[NotifyState::Status(&one_line(&line))]);
-                *last = line;
-            }
+            self.tell_line(line);
+            sleep(LINE_SERVES * u32::try_from(view.fleets.len()).unwrap_or(u32::MAX)).await;
+        }
+    }
+
+    fn tell_line(&self, line: String) {
+        let mut last = self.0.line.lock();
+        if line != *last {
+            notify(&[NotifyState::Status(&one_line(&line))]);
+            *last = line;
         }
     }
 

@@ -104,7 +104,7 @@ impl GitHub for GitHubClient {
         self.queues.read_after(&self.http, repo, runs).await
     }
 
-    fn serve_labels(&self, labels: BTreeSet<String>) {
+    fn serve_labels(&self, labels: &Arc<BTreeSet<String>>) {
         self.queues.serve_labels(labels);
     }
 

@@ -39,8 +39,9 @@ pub(crate) struct RepositoryQueues {
     known: Mutex<HashMap<RepoSlug, KnownQueue>>,
     /// The labels of our runners, in lower case, once they are known.
     labels: Mutex<Option<Arc<BTreeSet<String>>>>,
-    /// How many requests have read runs that events named.
+    /// How many requests have read runs that events named, and runs in bursts of new ones.
     event_reads: AtomicU64,
+    burst_reads: AtomicU64,
 }
 
 /// What is kept of one repository.
@@ -75,16 +76,15 @@ struct ReadLists {
 
 impl Default for RepositoryQueues {
     fn default() -> Self {
-        let (known, labels, event_reads) = Default::default();
-        RepositoryQueues { began: Instant::now(), known, labels, event_reads }
+        let (known, labels, event_reads, burst_reads) = Default::default();
+        RepositoryQueues { began: Instant::now(), known, labels, event_reads, burst_reads }
     }
 }
 
 impl RepositoryQueues {
     /// How many requests no poll will repeat: they have read runs in bursts of new ones, or after events.
     pub(crate) fn burst_reads(&self) -> u64 {
-        let in_bursts: u64 = self.known.lock().values().map(|known| known.reads.burst_reads()).sum();
-        in_bursts + self.event_reads()
+        self.burst_reads.load(Ordering::Relaxed) + self.event_reads()
     }
 
     /// How many requests have read runs that events named.
@@ -93,8 +93,8 @@ impl RepositoryQueues {
     }
 
     /// Takes in the labels of our runners.
-    pub(crate) fn serve_labels(&self, labels: BTreeSet<String>) {
-        *self.labels.lock() = Some(Arc::new(labels));
+    pub(crate) fn serve_labels(&self, labels: &Arc<BTreeSet<String>>) {
+        *self.labels.lock() = Some(Arc::clone(labels));
     }
 
     /// Reads a repository's queue. A missing part is named in the result; the call fails only when nothing
@@ -106,6 +106,7 @@ impl RepositoryQueues {
         let labels = self.labels.lock().clone();
         let is_ours = |job: &Job| can_be_ours(job, labels.as_deref());
         let choice = self.of(repo, |known| known.reads.choose(&active, is_ours, self.began.elapsed()));
+        self.burst_reads.fetch_add(choice.burst as u64, Ordering::Relaxed);
         let failed = self.read_jobs(http, repo, &choice.read, &active, &mut queue).await;
         if let Some(first) = failed.values().next() {
             if failed.len() == choice.read.len() {

@@ -64,7 +64,8 @@ fn live(fixture: &CloudFixture, poll: &str, fleets: Vec<Fleet>) -> Lived {
     tokio::spawn(async move {
         let mut last = BTreeMap::new();
         loop {
-            for (name, FleetStatus { tick, at, next_poll, .. }) in reader.next().await.fleets {
+            for (name, status) in reader.next().await.fleets {
+                let FleetStatus { tick, at, next_poll, .. } = *status;
                 if last.insert(name.clone(), tick) != Some(tick) {
                     let at = seconds_between(began, at);
                     let next = next_poll.map_or(0, |next| seconds_between(began, next));

@@ -13,7 +13,7 @@ use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use azlin_fleet::model::PoolName;
-use azlin_fleet::report::{DaemonStatus, Status};
+use azlin_fleet::report::DaemonStatus;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::Stream;
@@ -22,7 +22,7 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::context::DaemonContext;
-use crate::status_file::status;
+use crate::status_file::{SharedStatus, status};
 use crate::status_store::StatusStore;
 
 const HTML: &str = include_str!("page.html");
@@ -56,7 +56,7 @@ pub(crate) struct StatusPage {
 struct StatusEvent {
     /// Holds only the fleets that ticked since.
     #[serde(flatten)]
-    status: Status,
+    status: SharedStatus,
     /// The names of all fleets, if one was added or removed.
     names: Option<Vec<PoolName>>,
 }
@@ -72,7 +72,7 @@ impl StatusPage {
             .route("/api/events", get(async move |headers: HeaderMap| events.events(&headers)))
     }
 
-    fn status(&self) -> Status {
+    fn status(&self) -> SharedStatus {
         status(self.status_store.read(), self.daemon.clone(), &self.context)
     }
 

@@ -40,7 +40,6 @@ pub struct RunReads {
     known: BTreeMap<u64, ReadRun>,
     /// How many new runs were read above the rate, and when that was counted.
     ahead: Option<(usize, Duration)>,
-    burst_reads: u64,
 }
 
 #[derive(Debug)]
@@ -62,6 +61,8 @@ pub struct RunChoice {
     pub unknown: usize,
     /// How many runs a later look reads again whose jobs are known from an earlier one.
     pub known: usize,
+    /// How many of the runs to read are a burst of new ones, whose cost does not recur.
+    pub burst: usize,
 }
 
 impl RunChoice {
@@ -121,7 +122,7 @@ impl RunReads {
         let for_new = allowed.min((MOST_RUNS / 2).max(MOST_RUNS.saturating_sub(ours.len())));
         let for_ours = ours.len().min(MOST_RUNS - for_new);
         let for_again = again.len().min(AGAIN_AT_ONCE).min(MOST_RUNS - for_new - for_ours);
-        self.spend(for_new, now);
+        let burst = self.spend(for_new, now);
         let late = &ours[for_ours..];
         let changed = late.iter().filter(|(is_unchanged, ..)| !is_unchanged).count();
         RunChoice {
@@ -133,6 +134,7 @@ impl RunReads {
                 .collect(),
             unknown: new.len() - for_new + changed,
             known: late.len() - changed,
+            burst,
         }
     }
 
@@ -153,20 +155,16 @@ impl RunReads {
         self.known.iter().flat_map(|(run, read)| read.jobs.iter().map(|job| (*run, job)))
     }
 
-    /// How many runs were read in bursts of new ones.
-    pub fn burst_reads(&self) -> u64 {
-        self.burst_reads
-    }
-
     /// How many new runs may be read now.
     fn allowance(&self, now: Duration) -> usize {
         NEW_AT_ONCE - self.ahead(now).0.min(NEW_AT_ONCE)
     }
 
-    fn spend(&mut self, count: usize, now: Duration) {
+    /// Returns how many of them are a burst.
+    fn spend(&mut self, count: usize, now: Duration) -> usize {
         let (ahead, counted) = self.ahead(now);
         self.ahead = Some((ahead + count, counted));
-        self.burst_reads += count.saturating_sub(USUAL_NEW) as u64;
+        count.saturating_sub(USUAL_NEW)
     }
 
     /// How many new runs were read above the rate, and until when that is counted.

@@ -27,7 +27,7 @@ pub trait GitHub: Send + Sync {
 
     /// Takes in the labels of all runners that the jobs of queues can count for, in lower case. A run without a job for
     /// them is read less often. Until the first call every label counts.
-    fn serve_labels(&self, labels: BTreeSet<String>);
+    fn serve_labels(&self, labels: &Arc<BTreeSet<String>>);
 
     /// Takes in what the fleets of this credential need. An app's token is asked for with that, and again when they need
     /// more. What a request needs besides is added when it is sent.

@@ -22,9 +22,9 @@ use crate::state::{FailingRemoval, FleetState};
 /// The version of [`Status`].
 pub const VERSION: u32 = 1;
 
-/// The whole status.
+/// The whole status. The daemon, which keeps the status of each fleet, shares it as `F`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Status {
+pub struct Status<F = FleetStatus> {
     /// The version of the format: [`VERSION`].
     pub version: u32,
     /// When the status was made.
@@ -32,7 +32,7 @@ pub struct Status {
     /// The daemon that made the status. Absent means that GitHub and Azure were read directly.
     pub daemon: Option<DaemonStatus>,
     /// Each configured fleet that has had a tick, ordered by name.
-    pub fleets: Vec<FleetStatus>,
+    pub fleets: Vec<F>,
     /// Files that cannot be used.
     pub bad_files: Vec<BadFileStatus>,
     /// Errors of the daemon itself.

@@ -1,6 +1,7 @@
 //! Reading a queue: how many requests it costs, and how unreadable parts are reported.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -239,7 +240,7 @@ async fn flooded(count: u64, looks: usize) -> Vec<(usize, usize)> {
         None => json(200, runs(&[])),
     })
     .await;
-    github.serve_labels(["self-hosted", "docker"].map(str::to_owned).into());
+    github.serve_labels(&Arc::new(["self-hosted", "docker"].map(str::to_owned).into()));
     let (mut read, mut before) = (Vec::new(), 0);
     for _ in 0..looks {
         let queue = github.queue(&repo()).await.expect("a queue");

@@ -108,8 +108,8 @@ impl GitHub for InProcess {
         self.read_runs(repo, runs).await
     }
 
-    fn serve_labels(&self, labels: BTreeSet<String>) {
-        self.queues.lock().labels = Some(labels);
+    fn serve_labels(&self, labels: &Arc<BTreeSet<String>>) {
+        self.queues.lock().labels = Some(Arc::clone(labels));
     }
 
     fn serve_access(&self, _access: &Arc<TokenAccess>) {}

@@ -1,6 +1,7 @@
 //! The queues of repositories, read as the adapter reads them: which runs a look reads is decided by the same rule.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use azlin_fleet::model::{
     CallError, ForeignText, Job, JobId, JobStatus, Queue, RepoSlug, RunId, RunRepository, Scope,
@@ -24,15 +25,16 @@ const LISTS_OF_RUNS: u32 = 3;
 pub(super) struct KnownQueues {
     of_repo: BTreeMap<RepoSlug, RunReads>,
     /// The labels of our runners, in lower case, once they are known.
-    pub(super) labels: Option<BTreeSet<String>>,
+    pub(super) labels: Option<Arc<BTreeSet<String>>>,
     /// How many requests have read runs that events named.
     pub(super) event_reads: u64,
+    burst_reads: u64,
 }
 
 impl KnownQueues {
     /// How many requests no poll will repeat.
     pub(super) fn burst_reads(&self) -> u64 {
-        self.of_repo.values().map(RunReads::burst_reads).sum::<u64>() + self.event_reads
+        self.burst_reads + self.event_reads
     }
 }
 
@@ -47,13 +49,14 @@ impl InProcess {
             known(world, &scope)?;
             let active = active_runs(&world.seen(stale).github, repo);
             let mut queues = self.queues.lock();
-            let KnownQueues { of_repo, labels, .. } = &mut *queues;
+            let KnownQueues { of_repo, labels, burst_reads, .. } = &mut *queues;
             let reads = of_repo.entry(repo.clone()).or_default();
-            let is_ours = |job: &Job| can_be_ours(job, labels.as_ref());
+            let is_ours = |job: &Job| can_be_ours(job, labels.as_deref());
             let choice = reads.choose(&active, is_ours, world.age());
             let requests = u32::try_from(choice.read.len()).unwrap_or(u32::MAX);
             jobs_call.may_send(world, requests)?;
             world.count_requests(requests);
+            *burst_reads += choice.burst as u64;
             for run in &choice.read {
                 let jobs = jobs_of(world, stale, repo, *run);
                 reads.read(*run, active[run].clone(), jobs, true, world.age());

@@ -66,7 +66,7 @@ async fn it_hears_of_what_has_changed_and_of_all_that_it_missed() {
     assert_eq!(next(&mut events).await, None, "nothing has happened");
 
     let name: PoolName = "b".parse().expect("a good name");
-    let b = status_store.read().fleets[&name].clone();
+    let b = (*status_store.read().fleets[&name]).clone();
     status_store.publish(b.clone());
     let (second, changed) = next(&mut events).await.expect("it has changed");
     assert_eq!((pools(&changed), &changed["names"]), (vec!["b"], &Value::Null));
