@@ -5,10 +5,12 @@
 //! percent signs and escapes are read. Base64 and hexadecimal are further secrets to look for.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
-use regex::bytes::Regex;
+use memchr::memmem;
 
 use super::MARK;
 
@@ -18,9 +20,16 @@ const SHORTEST: usize = 12;
 const SHORTEST_BODY: usize = 16;
 
 /// A secret, or several, and all their forms.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KnownSecret {
-    forms: Regex,
+    /// The longest first.
+    forms: Vec<String>,
+}
+
+impl fmt::Debug for KnownSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MARK)
+    }
 }
 
 impl KnownSecret {
@@ -29,13 +38,9 @@ impl KnownSecret {
         // A key has many lines, and each of them is a part of the secret.
         let parts = secrets.into_iter().flat_map(str::split_whitespace);
         let mut forms: Vec<String> = parts.flat_map(forms).collect();
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        forms.sort_by_key(|form| Reverse(form.len()));
         forms.dedup();
-        if forms.is_empty() {
-            return None;
-        }
-        // Letters and digits alone: nothing in them has a meaning in a pattern.
-        Some(KnownSecret { forms: Regex::new(&forms.join("|")).ok()? })
+        (!forms.is_empty()).then_some(KnownSecret { forms })
     }
 
     /// The text without the secret.
@@ -51,13 +56,14 @@ impl KnownSecret {
     pub fn blot_bytes(&self, text: &[u8]) -> Option<Vec<u8>> {
         let mut letters = Vec::with_capacity(text.len());
         read(text, |letter, _, _| letters.push(letter));
-        if !self.forms.is_match(&letters) {
+        let found = self.found(&letters);
+        if found.is_empty() {
             return None;
         }
         let (mut places, mut blotted, mut end) = (Vec::with_capacity(letters.len()), Vec::new(), 0);
         read(text, |_, from, to| places.push((from, to)));
-        for found in self.forms.find_iter(&letters) {
-            let (from, to) = (places[found.start()].0, places[found.end() - 1].1);
+        for (first, last) in found {
+            let (from, to) = (places[first].0, places[last].1);
             blotted.extend_from_slice(&text[end..from]);
             blotted.extend_from_slice(MARK.as_bytes());
             end = to;
@@ -65,6 +71,31 @@ impl KnownSecret {
         blotted.extend_from_slice(&text[end..]);
         Some(blotted)
     }
+
+    /// The first and the last letter of each part that shows a form, or forms that overlap.
+    fn found(&self, letters: &[u8]) -> Vec<(usize, usize)> {
+        let mut all: Vec<(usize, usize)> =
+            self.forms.iter().flat_map(|form| places(letters, form.as_bytes())).collect();
+        all.sort_unstable();
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for (first, last) in all {
+            match found.last_mut() {
+                Some((_, end)) if first <= *end => *end = last.max(*end),
+                _ => found.push((first, last)),
+            }
+        }
+        found
+    }
+}
+
+/// The first and the last letter of each place where a form stands.
+fn places(letters: &[u8], form: &[u8]) -> Vec<(usize, usize)> {
+    let (finder, mut places, mut from) = (memmem::Finder::new(form), Vec::new(), 0);
+    while let Some(at) = finder.find(&letters[from..]) {
+        places.push((from + at, from + at + form.len() - 1));
+        from += at + 1;
+    }
+    places
 }
 
 /// The forms of one secret, each as letters and digits.
@@ -98,8 +129,8 @@ fn plain(text: &str) -> String {
 /// Calls `each` with every letter and digit of a text, in lower case, and the place of what stands for it.
 fn read(text: &[u8], mut each: impl FnMut(u8, usize, usize)) {
     let mut at = 0;
-    while at < text.len() {
-        let (byte, length) = unit(&text[at..]);
+    while let Some(byte) = text.get(at) {
+        let (byte, length) = if matches!(byte, b'%' | b'\\') { unit(&text[at..]) } else { (*byte, 1) };
         if byte.is_ascii_alphanumeric() {
             each(byte.to_ascii_lowercase(), at, at + length);
         }
@@ -115,8 +146,7 @@ fn unit(text: &[u8]) -> (u8, usize) {
         [b'\\', b'x', ..] => escaped(text, 2),
         // `\n`, `\"` and the like separate.
         [b'\\', _, ..] => (b'\\', 2),
-        [byte, ..] => (*byte, 1),
-        [] => (0, 1),
+        [..] => (0, 1),
     }
 }
 
