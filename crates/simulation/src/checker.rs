@@ -96,6 +96,8 @@ struct CheckerState {
     acts_since: Vec<Option<Duration>>,
     /// Since when GitHub would have removed each entry that it kept without a VM, by name.
     removable: BTreeMap<String, Duration>,
+    /// Whether no daemon runs.
+    is_down: bool,
     /// Whether no call may change anything any more.
     is_settled: bool,
     violation: Option<Violation>,
@@ -154,6 +156,7 @@ impl Checker {
             told: BTreeSet::new(),
             acts_since: vec![None; count],
             removable: BTreeMap::new(),
+            is_down: false,
             is_settled: false,
             violation: None,
         };
@@ -164,9 +167,15 @@ impl Checker {
     pub fn daemon_began(&self, at: Duration, board: StatusStore) {
         let mut state = self.state();
         state.fault_schedule.disturbed(at);
+        state.is_down = false;
         state.board = board;
         state.scaled.clear();
         state.told.clear();
+    }
+
+    /// The daemon has died.
+    pub fn daemon_died(&self) {
+        self.state().is_down = true;
     }
 
     /// An event has reached the daemon that says that a job waits.

@@ -186,6 +186,7 @@ impl<'s> Simulation<'s> {
             drop((running, deliveries));
             self.trace.line(self.at(), format_args!("the daemon dies, its disk is {:?}", crash.disk));
             self.checker.check_memory(&locked(&self.world), self.at(), &files(self.directory.path()));
+            self.checker.daemon_died();
             self.damage_state_files(crash.disk);
             self.stay_down(crash.down, &mut timeline).await;
         }

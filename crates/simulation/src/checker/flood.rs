@@ -49,7 +49,7 @@ impl CheckerState {
 
     /// Checks that the queue of each repository without a flood was read lately.
     pub(super) fn check_flood(&mut self, at: Duration) {
-        let Some((flooded, from)) = &self.flood.repo else { return };
+        let Some((flooded, from)) = self.flood.repo.as_ref().filter(|_| !self.is_down) else { return };
         let calm = self.fault_schedule.calm_since(at).max(*from);
         let late = self.fleets.iter().zip(&self.edited).find_map(|(fleet, edited)| {
             let repo = format!("{OWNER}/{}", fleet.repo);
