@@ -9,7 +9,7 @@ use std::sync::Arc;
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{Action, RunnerName, elapsed};
 use azlin_fleet::observe::{Poll, Snapshot};
-use azlin_fleet::plan::{Plan, plan, wakes_at};
+use azlin_fleet::plan::{Plan, at_hours, plan, wakes_at};
 use azlin_fleet::state::{BootSteps, FleetState, RunnerEvent, runner_events};
 use tokio::time::{Duration, Instant, sleep_until};
 
@@ -233,14 +233,16 @@ impl FleetLoop {
             self.ended(done);
         }
         self.tick += 1;
-        let (plan, seen) = self.decide(seen, are_lists_new);
+        let (configured, now) = (Arc::clone(&self.config.fleet), self.shared.context.now());
+        let fleet = at_hours(&configured, self.fleet_state.boots.longest(), now);
+        let (plan, seen) = self.decide(&fleet, seen, are_lists_new);
         self.shared.status_store.metrics().ticked(
             &fleet.name,
             self.follows_event,
             began.elapsed(),
             &plan.decision,
         );
-        self.report(&plan, &seen);
+        self.report(&fleet, &plan, &seen);
         self.lacks_room = plan.lacks_room;
         let now = self.shared.context.now();
         let wakes_at = wakes_at(&fleet, &plan, &self.fleet_state, now);
@@ -259,8 +261,8 @@ impl FleetLoop {
         }
     }
 
-    fn decide(&mut self, seen: Snapshot, are_lists_new: bool) -> (Plan, Snapshot) {
-        let (now, fleet) = (self.shared.context.now(), &*self.config.fleet);
+    fn decide(&mut self, fleet: &Fleet, seen: Snapshot, are_lists_new: bool) -> (Plan, Snapshot) {
+        let now = self.shared.context.now();
         let seen = Snapshot {
             in_flight: self.operations.under_way(),
             slowed: self.last_look.slowed.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{Prices, Queue};
 use azlin_fleet::observe::{Poll, Seen, Snapshot};
-use azlin_fleet::plan::{Plan, plan};
+use azlin_fleet::plan::{Plan, at_hours, plan};
 use azlin_fleet::report::{FleetStatus, Tick};
 use azlin_fleet::state::FleetState;
 use jiff::Timestamp;
@@ -57,9 +57,10 @@ pub async fn plan_once(
         let at = context.now();
         let mut fleet_state = fleet_state.after_seeing(fleet, &seen, at);
         fleet_state.capacity.saw(seen.vms.iter().flatten().map(|(_, vm)| vm.as_ref()), at);
-        let plan = plan(fleet, &seen, &fleet_state, at);
+        let fleet = at_hours(fleet, fleet_state.boots.longest(), at).into_owned();
+        let plan = plan(&fleet, &seen, &fleet_state, at);
         let trouble = report::trouble(&plan, &seen);
-        Planned { fleet: fleet.clone(), seen, queue: queue.whole(), fleet_state, plan, trouble, at }
+        Planned { fleet, seen, queue: queue.whole(), fleet_state, plan, trouble, at }
     });
     futures::future::join_all(each).await
 }

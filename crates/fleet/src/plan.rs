@@ -1,6 +1,7 @@
 //! What to do: the inventory of runners, the scaling decision, the plan.
 
 mod decision;
+mod hours;
 mod interrupted;
 mod inventory;
 mod orphans;
@@ -14,6 +15,7 @@ mod scaling;
 mod wake;
 
 pub use decision::{Basis, DecisionStatus, LeftAlone, NotRemovable, Reason, Remark, ScalingDecision};
+pub use hours::{InForce, NextLimits, at_hours, next_limits};
 pub(crate) use interrupted::is_interrupted;
 pub(crate) use inventory::{Observed, inventory};
 pub use orphans::{FIRST_SEARCH, OrphanAges, SEARCH_INTERVAL};
@@ -28,5 +30,7 @@ pub use removal::{
 pub(crate) use removal::{WORD_LASTS, proof};
 pub use roll::{Roll, RollCause, RollStatus, RollStep};
 pub(crate) use rotation::{Rotation, RotationStep};
-pub use scaling::{Load, Scaling, Timing, cooldown_ends, runners_for, scale, starves_at};
+pub use scaling::{
+    Load, Scaling, Timing, cooldown_ends, runners_for, scale, starves_at, surplus_goes_at, warm_until,
+};
 pub use wake::wakes_at;

@@ -1,5 +1,6 @@
 //! What is carried from one tick to the next. Convenient, never necessary: without it the next tick waits longer.
 
+mod boots;
 mod capacity;
 mod failing_removals;
 mod fleet_state;
@@ -11,6 +12,7 @@ mod runner_state;
 mod start_backoff;
 mod usage;
 
+pub use boots::RecentBoots;
 pub use capacity::{CapacityBackoff, ClosedPlace, Exhausted, RefusalEffect, Unavailable};
 pub use failing_removals::{FailingRemoval, FailingRemovals};
 pub use fleet_state::{FleetState, set_ahead};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{PoolName, RunnerName};
 use azlin_fleet::observe::Snapshot;
 use azlin_fleet::plan::{Plan, runners};
@@ -47,8 +48,7 @@ impl Reported {
 
 impl FleetLoop {
     /// Writes what was decided to the journal, and posts the status.
-    pub(super) fn report(&mut self, plan: &Plan, seen: &Snapshot) {
-        let fleet = &self.config.fleet;
+    pub(super) fn report(&mut self, fleet: &Fleet, plan: &Plan, seen: &Snapshot) {
         report::decided(fleet, plan, self.tick);
         let tick = Tick { number: self.tick, at: self.shared.context.now(), next: Some(self.next_poll()) };
         let errors = self.reported.status.as_ref().map_or(&[][..], |status| &status.errors);

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 use url::Url;
 
 use super::defaults::FleetDefaults;
+use super::hours::{Hours, hours};
 use super::problem::Problems;
 use super::reader::{ConfigFile, Table, flag, name, number, text};
 use super::value::duration;
@@ -49,6 +50,33 @@ impl Default for ScalingConfig {
             manual_count: None,
         }
     }
+}
+
+/// How few and how many runners a fleet has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Runners that stay available without any job.
+    pub min_runners: u32,
+    /// The most VMs that the fleet may have.
+    pub max_runners: u32,
+}
+
+impl Limits {
+    /// The higher ones of both.
+    #[must_use]
+    pub fn highest(self, other: Limits) -> Limits {
+        Limits {
+            min_runners: self.min_runners.max(other.min_runners),
+            max_runners: self.max_runners.max(other.max_runners),
+        }
+    }
+}
+
+/// `[warm]`: what stays ready after jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WarmConfig {
+    /// How long idle runners stay after the fleet's last job.
+    pub keep_for: Duration,
 }
 
 /// How long a runner lives.
@@ -144,8 +172,14 @@ pub struct Fleet {
     pub takes_jobs_without_labels: bool,
     /// The fleet with the lowest priority takes a job that several fleets match.
     pub priority: u32,
-    /// How many runners it has.
+    /// How many runners it has. The daemon puts in what its hours say ([`crate::plan::at_hours`]).
     pub scaling: ScalingConfig,
+    /// The limits of its file, outside its hours.
+    pub own_limits: Limits,
+    /// Other limits at some hours of the week. Of those that hold at a time, the last counts.
+    pub hours: Vec<Hours>,
+    /// What stays ready after jobs.
+    pub warm: WarmConfig,
     /// How long its runners live.
     pub lifecycle: LifecycleConfig,
     /// How its VMs become runners.
@@ -158,6 +192,8 @@ pub struct Fleet {
     is_rehearsed: bool,
     /// Computed once, when the file is read: each tick compares it with every VM's hash.
     config_hash: String,
+    /// Computed once, so that it is the same in all hours.
+    scaling_hash: String,
 }
 
 impl Fleet {
@@ -222,9 +258,8 @@ impl Fleet {
 
     /// The hash of everything that decides the number of runners. A cooldown that began under another hash
     /// does not hold back.
-    pub fn scaling_hash(&self) -> String {
-        let text = format!("{:?} {} {:?}", self.scaling, self.enabled, self.labels);
-        format!("{:016x}", crate::fnv1a([text.as_bytes()]))
+    pub fn scaling_hash(&self) -> &str {
+        &self.scaling_hash
     }
 }
 
@@ -265,6 +300,9 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
     }
     let priority = top.or("priority", 100, number(0..=u32::MAX));
     let scaling = scaling(top.table("scaling"));
+    let own_limits = Limits { min_runners: scaling.min_runners, max_runners: scaling.max_runners };
+    let hours = hours(&mut top, own_limits);
+    let warm = warm(top.table("warm"));
     let lifecycle = top.table("lifecycle");
     let bootstrap = bootstrap(top.table("bootstrap"));
     let lifecycle = lifecycle_of(lifecycle, bootstrap.method);
@@ -282,7 +320,13 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
     if bootstrap.install_dependencies {
         shape["install_dependencies"] = serde_json::json!(true);
     }
+    // As it was before there were hours and warm runners, for a fleet without them.
+    let mut count = format!("{scaling:?} {enabled} {labels:?}");
+    if !hours.is_empty() || warm != WarmConfig::default() {
+        count += &format!(" {hours:?} {warm:?}");
+    }
     Some(Fleet {
+        scaling_hash: format!("{:016x}", crate::fnv1a([count.as_bytes()])),
         config_hash: format!("{:016x}", crate::fnv1a([shape.to_string().as_bytes()])),
         is_rehearsed: false,
         name: pool,
@@ -297,6 +341,9 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
         takes_jobs_without_labels: without_labels.is_some_and(|(takes, _)| takes),
         priority,
         scaling,
+        own_limits,
+        hours,
+        warm,
         lifecycle,
         bootstrap,
         vm,
@@ -357,7 +404,7 @@ fn repositories(top: &mut Table<'_, '_>, scope: Option<&Scope>) -> Vec<RepoPatte
     patterns
 }
 
-const MANY: u32 = 10_000;
+pub(super) const MANY: u32 = 10_000;
 
 fn scaling(mut table: Table<'_, '_>) -> ScalingConfig {
     let default = ScalingConfig::default();
@@ -396,6 +443,12 @@ fn scaling(mut table: Table<'_, '_>) -> ScalingConfig {
     }
     table.finish();
     config
+}
+
+fn warm(mut table: Table<'_, '_>) -> WarmConfig {
+    let keep_for = table.or("keep_for", WarmConfig::default().keep_for, duration(0));
+    table.finish();
+    WarmConfig { keep_for }
 }
 
 fn lifecycle_of(mut table: Table<'_, '_>, method: Method) -> LifecycleConfig {

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{FleetView, Link, LinkKind, first_tick_after};
+use crate::config::Limits;
 use crate::model::{
     Action, Phase, Rule, RunnerName, ScalingAction, ScalingCause, ScalingReason, counted, first_few, in_words,
 };
-use crate::plan::{self, Basis, runners_for, timing};
+use crate::plan::{self, Basis, NextLimits, next_limits, runners_for, timing};
 
 /// A change that happens without a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,7 +38,19 @@ pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
         at(starves_at(view), format!("job {} ({}) has waited max_queue_wait ({wait})", job.id, job.name));
     }
     if plan.decision.rule() == Rule::Cooldown {
-        at(cooldown_ends(view), format!("the cooldown of {} ends", in_words(fleet.scaling.cooldown)));
+        let ends = if waits_for_more { cooldown_ends(view) } else { surplus_goes_at(view) };
+        at(ends, format!("the cooldown of {} ends", in_words(fleet.scaling.cooldown)));
+    }
+    if plan.decision.rule() == Rule::KeptWarm {
+        let kept = in_words(fleet.warm.keep_for);
+        at(warm_until(view), format!("idle runners were kept for {kept} after the last job"));
+    }
+    if let Some(NextLimits { at: when, limits }) = next_limits(fleet, view.now) {
+        let Limits { min_runners, max_runners } = limits;
+        at(
+            Some(when),
+            format!("its hours set min_runners to {min_runners} and max_runners to {max_runners}"),
+        );
     }
     let try_again = fleet_state.failures.wait_left(view.now).and_then(|left| after(view.now, left));
     at(try_again, "starts are tried again after those that failed".to_owned());
@@ -83,6 +96,16 @@ pub(super) fn starves_at(view: &FleetView<'_>) -> Option<Timestamp> {
 /// When the cooldown ends. `None` means that no cooldown runs.
 pub(super) fn cooldown_ends(view: &FleetView<'_>) -> Option<Timestamp> {
     plan::cooldown_ends(&view.fleet.scaling, timing(view.fleet, view.fleet_state, view.now))
+}
+
+/// When runners that are too many may go. `None` means that no cooldown runs.
+pub(super) fn surplus_goes_at(view: &FleetView<'_>) -> Option<Timestamp> {
+    plan::surplus_goes_at(&view.fleet.scaling, timing(view.fleet, view.fleet_state, view.now))
+}
+
+/// Until when idle runners stay after the fleet's last job, if they do.
+pub(super) fn warm_until(view: &FleetView<'_>) -> Option<Timestamp> {
+    plan::warm_until(view.fleet.warm, timing(view.fleet, view.fleet_state, view.now))
 }
 
 pub(super) fn after(at: Timestamp, duration: Duration) -> Option<Timestamp> {

@@ -239,10 +239,19 @@ impl RunnerChain<'_> {
             let over = format!("one of {} over the target of {target}", counted(current - target, "runner"));
             return match decision.rule() {
                 Rule::Cooldown => {
-                    let at = decision::cooldown_ends(view).map_or_else(String::new, |at| when(at, view.now));
+                    let at =
+                        decision::surplus_goes_at(view).map_or_else(String::new, |at| when(at, view.now));
                     (
                         format!("{over}: {reason}"),
                         format!("is kept by the cooldown, which ends {at}"),
+                        Some(format!("as surplus {at}")),
+                    )
+                }
+                Rule::KeptWarm => {
+                    let at = decision::warm_until(view).map_or_else(String::new, |at| when(at, view.now));
+                    (
+                        format!("{over}: {reason}"),
+                        format!("is kept warm, which ends {at}"),
                         Some(format!("as surplus {at}")),
                     )
                 }

@@ -56,6 +56,8 @@ pub enum Rule {
     Maximum,
     /// The demand is not fully known, so no runner is removed.
     PartlyKnown,
+    /// Idle runners stay for a while after the fleet's last job.
+    KeptWarm,
 }
 
 impl Rule {
@@ -72,6 +74,7 @@ impl Rule {
             Rule::Cooldown => "cooldown",
             Rule::Maximum => "maximum",
             Rule::PartlyKnown => "partly_known",
+            Rule::KeptWarm => "kept_warm",
         }
     }
 }
@@ -151,6 +154,13 @@ pub enum ScalingCause {
         /// The time left of the cooldown.
         left: Duration,
     },
+    /// Idle runners stay for a while after the fleet's last job.
+    KeptWarm {
+        /// `keep_for`.
+        keep_for: Duration,
+        /// The time left of it.
+        left: Duration,
+    },
     /// More runners are available than the maximum allows.
     OverMaximum,
     /// The jobs need more runners than the maximum allows.
@@ -226,6 +236,7 @@ impl ScalingCause {
                 Rule::Maximum
             }
             ScalingCause::PartlyKnown => Rule::PartlyKnown,
+            ScalingCause::KeptWarm { .. } => Rule::KeptWarm,
         }
     }
 }
@@ -308,6 +319,14 @@ impl fmt::Display for ScalingReason {
                 write!(
                     f,
                     "{jobs}, {change}: holding for the cooldown of {cooldown}, which ends in {left} ({runners})"
+                )
+            }
+            ScalingCause::KeptWarm { keep_for, left } => {
+                let (keep_for, left) = (in_words(*keep_for), in_words(*left));
+                write!(
+                    f,
+                    "{jobs}, {}: kept for {keep_for} after the last job, which end in {left} ({runners})",
+                    over()
                 )
             }
             ScalingCause::OverMaximum => {

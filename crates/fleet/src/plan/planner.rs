@@ -19,8 +19,9 @@ use crate::model::{
 };
 use crate::observe::{Demand, Snapshot, list_lag, unknown_demand};
 use crate::plan::{
-    Basis, LeftAlone, Load, NoCapacity, NotRemovable, Observed, Placement, Reason, Remark, Roll, Rotation,
-    RotationStep, Scaling, ScalingDecision, SpotCount, Timing, inventory, is_interrupted, proof, scale,
+    Basis, InForce, LeftAlone, Load, NoCapacity, NotRemovable, Observed, Placement, Reason, Remark, Roll,
+    Rotation, RotationStep, Scaling, ScalingDecision, SpotCount, Timing, inventory, is_interrupted, proof,
+    scale,
 };
 use crate::seeded_bug;
 use crate::state::{ClosedPlace, FleetState};
@@ -222,7 +223,13 @@ impl<'a> PlanBuilder<'a> {
             not_removable: count(self.not_removable()),
             partly_known: !demand.missing.is_empty(),
         };
-        scale(&self.fleet.scaling, self.fleet.enabled, &load, timing(self.fleet, fleet_state, now))
+        scale(
+            &self.fleet.scaling,
+            self.fleet.warm,
+            self.fleet.enabled,
+            &load,
+            timing(self.fleet, fleet_state, now),
+        )
     }
 
     /// How many VMs take room because their removal fails.
@@ -459,8 +466,16 @@ impl<'a> PlanBuilder<'a> {
 
 /// When the fleet may scale, by its last scaling action.
 pub(crate) fn timing(fleet: &Fleet, fleet_state: &FleetState, now: Timestamp) -> Timing {
-    let config_changed = fleet_state.scaling.under.as_ref().is_some_and(|hash| *hash != fleet.scaling_hash());
-    Timing { last_scaling: fleet_state.scaling.at, config_changed, now }
+    let config_changed =
+        fleet_state.scaling.under.as_deref().is_some_and(|hash| hash != fleet.scaling_hash());
+    let lowered = if fleet.hours.is_empty() { None } else { InForce::of(fleet, Duration::ZERO, now).lowered };
+    Timing {
+        last_scaling: fleet_state.scaling.at,
+        config_changed,
+        lowered,
+        last_job: fleet_state.last_job,
+        now,
+    }
 }
 
 fn count(number: usize) -> u32 {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::config::ScalingConfig;
+use crate::config::{ScalingConfig, WarmConfig};
 use crate::model::ScalingAction;
 use crate::model::{ScalingCause, ScalingReason, WaitingJob, elapsed};
 use crate::observe::OldestPending;
@@ -40,6 +40,10 @@ pub struct Timing {
     pub last_scaling: Option<Timestamp>,
     /// Whether the configuration has changed since, which ends the cooldown.
     pub config_changed: bool,
+    /// Since when the fleet's hours have lowered its limits: what is idle then goes after a cooldown.
+    pub lowered: Option<Timestamp>,
+    /// When the fleet last had a job.
+    pub last_job: Option<Timestamp>,
     /// The current time.
     pub now: Timestamp,
 }
@@ -54,7 +58,13 @@ pub struct Scaling {
 }
 
 /// Decides how many runners a fleet should have available.
-pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Timing) -> Scaling {
+pub fn scale(
+    config: &ScalingConfig,
+    warm: WarmConfig,
+    enabled: bool,
+    load: &Load<'_>,
+    timing: Timing,
+) -> Scaling {
     // Draining runners leave less room to add, but make no other runner go.
     let busy = seeded_bug!(BusyNotCounted, load.busy, 0);
     let keep = config.max_runners.saturating_sub(busy);
@@ -66,7 +76,7 @@ pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Tim
             wanted.min(keep)
         }
     };
-    let input = Input { config, load, needed: runners_for(config, load.pending_jobs), timing };
+    let input = Input { config, warm, load, needed: runners_for(config, load.pending_jobs), timing };
     let exact = |target: u32, cause| {
         let action = match target.cmp(&load.available) {
             Ordering::Greater => ScalingAction::ScaleUp,
@@ -87,8 +97,10 @@ pub fn scale(config: &ScalingConfig, enabled: bool, load: &Load<'_>, timing: Tim
         input.up(target, least)
     } else if target < load.available {
         match input.down(target) {
-            // More than the maximum are not kept, whatever holds back.
-            (ScalingAction::Maintain, _) if load.available > keep => {
+            // More than the maximum are not kept, whatever else holds back.
+            (ScalingAction::Maintain, _)
+                if load.available > keep && lowering_left(config, timing).is_none() =>
+            {
                 return input.decision(ScalingAction::ScaleDown, keep, ScalingCause::OverMaximum);
             }
             decided => decided,
@@ -113,22 +125,52 @@ pub fn starves_at(config: &ScalingConfig, oldest: &OldestPending) -> Option<Time
     oldest.since.checked_add(config.max_queue_wait).ok()
 }
 
-/// When the cooldown ends, if it runs.
+/// When the cooldown ends that holds back more runners, if it runs.
 pub fn cooldown_ends(config: &ScalingConfig, timing: Timing) -> Option<Timestamp> {
     timing.now.checked_add(cooldown_left(config, timing)?).ok()
 }
 
+/// When runners that are too many may go: after the cooldown, and after the fleet's hours have lowered its limits for as
+/// long.
+pub fn surplus_goes_at(config: &ScalingConfig, timing: Timing) -> Option<Timestamp> {
+    timing.now.checked_add(surplus_left(config, timing)?).ok()
+}
+
 /// What is left of the cooldown, if it runs.
 fn cooldown_left(config: &ScalingConfig, timing: Timing) -> Option<Duration> {
-    let since = elapsed(timing.last_scaling?, timing.now);
-    let holds = |left: &Duration| !left.is_zero() && !timing.config_changed;
-    let left = config.cooldown.checked_sub(since).filter(holds);
+    let left = left_of(config.cooldown, timing.last_scaling?, timing.now).filter(|_| !timing.config_changed);
     seeded_bug!(NoCooldown, left, None)
+}
+
+/// The same, as it holds back the removal of runners.
+fn surplus_left(config: &ScalingConfig, timing: Timing) -> Option<Duration> {
+    cooldown_left(config, timing).max(lowering_left(config, timing))
+}
+
+/// What is left of the cooldown that begins when the fleet's hours lower its limits.
+fn lowering_left(config: &ScalingConfig, timing: Timing) -> Option<Duration> {
+    left_of(config.cooldown, timing.lowered?, timing.now)
+}
+
+/// When runners need no longer stay warm, if they do.
+pub fn warm_until(warm: WarmConfig, timing: Timing) -> Option<Timestamp> {
+    timing.now.checked_add(warm_left(warm, timing)?).ok()
+}
+
+/// How long runners still stay warm after the fleet's last job.
+fn warm_left(warm: WarmConfig, timing: Timing) -> Option<Duration> {
+    left_of(warm.keep_for, timing.last_job?, timing.now)
+}
+
+/// What is left of a time that began then; `None` when it is over.
+fn left_of(whole: Duration, since: Timestamp, now: Timestamp) -> Option<Duration> {
+    whole.checked_sub(elapsed(since, now)).filter(|left| !left.is_zero())
 }
 
 /// Everything that a decision follows from.
 struct Input<'a> {
     config: &'a ScalingConfig,
+    warm: WarmConfig,
     load: &'a Load<'a>,
     /// Runners that the pending jobs need.
     needed: u32,
@@ -167,8 +209,10 @@ impl Input<'_> {
             (ScalingAction::Maintain, ScalingCause::OverWithinThreshold { threshold })
         } else if load.partly_known {
             (ScalingAction::Maintain, ScalingCause::PartlyKnown)
-        } else if let Some(left) = cooldown_left(config, self.timing) {
+        } else if let Some(left) = surplus_left(config, self.timing) {
             (ScalingAction::Maintain, ScalingCause::Cooldown { cooldown: config.cooldown, left })
+        } else if let Some(left) = warm_left(self.warm, self.timing) {
+            (ScalingAction::Maintain, ScalingCause::KeptWarm { keep_for: self.warm.keep_for, left })
         } else {
             (ScalingAction::ScaleDown, ScalingCause::Over)
         }

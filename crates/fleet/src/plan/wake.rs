@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::model::{Rule, ScalingAction};
-use crate::plan::{Plan, cooldown_ends, starves_at, timing};
+use crate::plan::{InForce, Plan, cooldown_ends, starves_at, surplus_goes_at, timing, warm_until};
 use crate::state::FleetState;
 
 /// A rule that holds until a moment no longer holds just after it.
@@ -18,20 +18,32 @@ pub fn wakes_at(fleet: &Fleet, plan: &Plan, fleet_state: &FleetState, now: Times
     let decision = &plan.decision;
     let is_short = decision.target_runner_count > decision.current_runner_count;
     let starves = || starves_at(&fleet.scaling, plan.demand.oldest_pending.as_ref()?);
-    let cooldown = || cooldown_ends(&fleet.scaling, timing(fleet, fleet_state, now));
+    let timing = timing(fleet, fleet_state, now);
+    let cooldown = || cooldown_ends(&fleet.scaling, timing);
     let decides = match (decision.action, decision.rule()) {
         (ScalingAction::ScaleUp, _) => Some(now),
         (ScalingAction::Maintain, Rule::Cooldown) if is_short => {
             [cooldown(), starves()].into_iter().flatten().min()
         }
-        (ScalingAction::Maintain, Rule::Cooldown) => cooldown(),
+        (ScalingAction::Maintain, Rule::Cooldown) => surplus_goes_at(&fleet.scaling, timing),
+        (ScalingAction::Maintain, Rule::KeptWarm) => warm_until(fleet.warm, timing),
         (ScalingAction::Maintain, _) if is_short => starves(),
         (ScalingAction::Maintain | ScalingAction::ScaleDown, _) => None,
-    }?;
+    };
     let tried = fleet_state.failures.wait_left(now).and_then(|left| now.checked_add(left).ok());
     let holds_starts = [tried, plan.no_room.as_ref().map(|none| none.until)].into_iter().flatten().max();
-    let at = if is_short { Some(decides).max(holds_starts)? } else { decides };
+    let decides = decides.and_then(|at| if is_short { Some(at).max(holds_starts) } else { Some(at) });
+    let at = [decides, limits_change_at(fleet, fleet_state, now)].into_iter().flatten().min()?;
     (at > now).then(|| at.checked_add(JUST_AFTER).unwrap_or(at))
+}
+
+/// When the fleet's hours change what holds.
+fn limits_change_at(fleet: &Fleet, fleet_state: &FleetState, now: Timestamp) -> Option<Timestamp> {
+    if fleet.hours.is_empty() {
+        return None;
+    }
+    let lead = fleet_state.boots.longest();
+    InForce::of(fleet, lead, now).changes_at(lead, now)
 }
 
 #[cfg(test)]

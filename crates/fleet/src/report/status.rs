@@ -13,7 +13,7 @@ use crate::model::{
     Budgets, EphemeralRunner, JobId, Phase, PhaseKind, PoolName, Prices, RunnerId, RunnerName, ago, counted,
 };
 use crate::observe::{OldestPending, Operation, QueueMetrics, Snapshot};
-use crate::plan::{DecisionStatus, Plan, RollStatus};
+use crate::plan::{DecisionStatus, NextLimits, Plan, RollStatus, next_limits};
 use crate::report::Cost;
 use crate::report::daemon_errors::DaemonError;
 use crate::report::errors::{LastingError, lasting};
@@ -105,6 +105,9 @@ pub struct FleetStatus {
     pub max_runners: u32,
     /// The count that a person set. Absent means that the queue decides.
     pub manual_count: Option<u32>,
+    /// The next change of both limits by the fleet's hours. Absent if it has none.
+    #[serde(default)]
+    pub next_limits: Option<NextLimits>,
     /// The keys of the fleet's configuration that are from `[defaults]` of azlin.toml.
     #[serde(default)]
     pub from_defaults: BTreeSet<String>,
@@ -211,6 +214,7 @@ impl FleetStatus {
             min_runners: fleet.scaling.min_runners,
             max_runners: fleet.scaling.max_runners,
             manual_count: fleet.scaling.manual_count,
+            next_limits: next_limits(fleet, tick.at),
             from_defaults: fleet.from_defaults.clone(),
             decision: DecisionStatus::from(&plan.decision),
             rolling: plan.roll.as_ref().map(RollStatus::from),

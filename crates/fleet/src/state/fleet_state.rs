@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use crate::config::Fleet;
 use crate::model::{
     Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, InstallOutcome,
-    ProvisionOutcome, ResourceGroup, RunnerName, StartReason,
+    ProvisionOutcome, ResourceGroup, RunnerName, StartReason, elapsed,
 };
 use crate::observe::{Snapshot, list_lag};
 use crate::state::{
-    CapacityBackoff, FailingRemovals, KnownGroups, KnownRunners, LastScaling, Ledger, StartBackoff,
+    CapacityBackoff, FailingRemovals, KnownGroups, KnownRunners, LastScaling, Ledger, RecentBoots,
+    StartBackoff,
 };
 
 /// A clock that gains this much on the monotonic clock between two polls was set.
@@ -55,6 +56,12 @@ pub struct FleetState {
     pub(crate) groups: KnownGroups,
     /// How long its VMs were there, and what for.
     pub(crate) ledger: Ledger,
+    /// When a job of the fleet's last waited or ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_job: Option<Timestamp>,
+    /// How long its runners took to come online.
+    #[serde(skip_serializing_if = "RecentBoots::is_empty")]
+    pub boots: RecentBoots,
 }
 
 impl FleetState {
@@ -65,7 +72,7 @@ impl FleetState {
 
     /// Takes in that a plan changes the number of runners.
     pub fn scaled(&mut self, fleet: &Fleet, now: Timestamp) {
-        self.scaling.set(fleet.scaling_hash(), now);
+        self.scaling.set(fleet.scaling_hash().to_owned(), now);
     }
 
     /// The state for a plan that is only shown: a daemon carries out the starts that have no answer yet.
@@ -81,6 +88,10 @@ impl FleetState {
         self.forget_the_future(now);
         let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return self };
         self.ledger.begin(now);
+        let waits = seen.demand.as_ref().is_ok_and(|demand| demand.metrics.pending_jobs > 0);
+        if waits || entries.values().any(|entry| entry.busy) || !seen.working.is_empty() {
+            self.last_job = Some(now);
+        }
         for (name, vm) in vms {
             let (known, has_entry) = (self.runners.entry(name), entries.contains_key(name));
             let until = self.ledger.count(vm, known.vm_use(has_entry), known.counted_until, now);
@@ -96,6 +107,8 @@ impl FleetState {
             let progress = self.runners.entry(name).saw_entry(entry, job, has_vm, now);
             if progress.is_first_online {
                 self.failures = StartBackoff::default();
+                let asked_for = self.runners.get(name).and_then(|known| known.asked_for);
+                asked_for.into_iter().for_each(|at| self.boots.took(elapsed(at, now)));
             }
             self.ledger.took_jobs(progress.jobs);
         }
@@ -245,7 +258,7 @@ impl FleetState {
     /// Every time that waiting is measured from.
     fn times(&mut self) -> impl Iterator<Item = &mut Option<Timestamp>> {
         let own = self.scaling.times().into_iter().chain(self.groups.times());
-        let counters = [&mut self.failures.last, &mut self.ledger.since];
+        let counters = [&mut self.failures.last, &mut self.ledger.since, &mut self.last_job];
         self.runners.times().chain(self.removals.times()).chain(own).chain(counters)
     }
 }

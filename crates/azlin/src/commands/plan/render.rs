@@ -4,7 +4,7 @@ use azlin_daemon::Planned;
 use azlin_fleet::config::defaults_in_words;
 use azlin_fleet::explain::next_changes;
 use azlin_fleet::model::{Action, PhaseKind, ScalingAction, elapsed, in_words};
-use azlin_fleet::plan::{DecisionStatus, RollStatus};
+use azlin_fleet::plan::{DecisionStatus, RollStatus, next_limits};
 use serde_json::{Value, json};
 
 use crate::terminal::{Terminal, Tone};
@@ -77,6 +77,9 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     line("because", &decision.reason.to_string());
     if let Some(roll) = &plan.roll {
         line("rolling", &RollStatus::from(roll).to_string());
+    }
+    if let Some(next) = next_limits(fleet, *now) {
+        line("hours", &next.in_words(*now));
     }
     if let Some(next) = next_changes(&planned.view()).first() {
         line("next", &format!("in {}: {}", in_words(elapsed(*now, next.at)), next.what));
@@ -164,6 +167,7 @@ pub(super) fn json(planned: &[Planned]) -> Value {
             "pool": fleet.name, "metrics": plan.demand.known_metrics(),
             "jobs_known": plan.demand.missing.is_empty(), "runners_known": planned.seen.has_whole_lists(), "oldest_pending": plan.demand.oldest_pending,
             "decision": DecisionStatus::from(&plan.decision), "trouble": trouble, "from_defaults": fleet.from_defaults,
+            "next_limits": next_limits(&planned.fleet, planned.at),
             "rolling": plan.roll.as_ref().map(RollStatus::from),
             "next_changes": next_changes(&planned.view()),
             "available": available, "busy": busy, "draining": draining,

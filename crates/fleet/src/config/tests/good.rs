@@ -23,6 +23,17 @@ cooldown = "6m"
 max_queue_wait = "7m"
 manual_count = 8
 
+[warm]
+keep_for = "20m"
+
+[[hours]]
+days = ["mon-wed", "sun"]
+from = "08:15"
+to = "24:00"
+time_zone = "America/New_York"
+min_runners = 2
+max_runners = 11
+
 [lifecycle]
 rotation_interval = "9h"
 boot_timeout = "11m"
@@ -137,7 +148,7 @@ fn each_hash_tells_of_its_own_keys() {
     let other_size = fleet(&SSH.replace("D4s_v5", "D8s_v5"));
     let other_count = fleet(&SSH.replace("[bootstrap]", "[scaling]\nmax_runners = 3\n[bootstrap]"));
     let remarked = fleet(&SSH.replace("[bootstrap]", "# a remark\n[bootstrap]"));
-    let hashes = |fleet: &Fleet| (fleet.config_hash().to_owned(), fleet.scaling_hash());
+    let hashes = |fleet: &Fleet| (fleet.config_hash().to_owned(), fleet.scaling_hash().to_owned());
     let ((config, scaling), size, count) = (hashes(&before), hashes(&other_size), hashes(&other_count));
     assert!(size.0 != config && size.1 == scaling, "{size:?}");
     assert!(count.0 == config && count.1 != scaling, "{count:?}");

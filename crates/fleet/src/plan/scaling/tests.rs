@@ -22,6 +22,9 @@ struct Row {
     partly_known: bool,
     last_scaling_ago: Option<i64>,
     config_changed: bool,
+    keep_for: u64,
+    last_job_ago: Option<i64>,
+    lowered_ago: Option<i64>,
 }
 
 impl Default for Row {
@@ -38,6 +41,9 @@ impl Default for Row {
             partly_known: false,
             last_scaling_ago: None,
             config_changed: false,
+            keep_for: 0,
+            last_job_ago: None,
+            lowered_ago: None,
         }
     }
 }
@@ -56,8 +62,15 @@ impl Row {
             partly_known: self.partly_known,
         };
         let last_scaling = self.last_scaling_ago.map(|ago| at(1_000 - ago));
-        let timing = Timing { last_scaling, config_changed: self.config_changed, now: at(1_000) };
-        scale(&self.config, self.enabled, &load, timing)
+        let timing = Timing {
+            last_scaling,
+            config_changed: self.config_changed,
+            lowered: self.lowered_ago.map(|ago| at(1_000 - ago)),
+            last_job: self.last_job_ago.map(|ago| at(1_000 - ago)),
+            now: at(1_000),
+        };
+        let warm = WarmConfig { keep_for: Duration::from_secs(self.keep_for) };
+        scale(&self.config, warm, self.enabled, &load, timing)
     }
 }
 
@@ -339,12 +352,13 @@ fn any_row() -> impl Strategy<Value = Row> {
         },
     );
     let load = (0_u32..60, 0_u64..200, 0_u32..12, 0_u32..12, 0_u32..6, any::<bool>());
-    let timing = (prop::option::of(0_i64..600), any::<bool>(), any::<bool>());
+    let ago = || prop::option::of(0_i64..600);
+    let timing = (ago(), any::<bool>(), any::<bool>(), ago(), ago(), 0_u64..600);
     (config, load, timing).prop_map(
         |(
             config,
             (pending, waited, available, busy, draining, partly_known),
-            (last_scaling_ago, config_changed, enabled),
+            (last_scaling_ago, config_changed, enabled, last_job_ago, lowered_ago, keep_for),
         )| {
             Row {
                 config,
@@ -358,6 +372,9 @@ fn any_row() -> impl Strategy<Value = Row> {
                 partly_known,
                 last_scaling_ago,
                 config_changed,
+                keep_for,
+                last_job_ago,
+                lowered_ago,
             }
         },
     )
@@ -399,7 +416,11 @@ proptest! {
     fn more_than_the_maximum_is_never_kept(row in any_row()) {
         let found = row.decide();
         let keep = row.config.max_runners.saturating_sub(row.busy);
-        if row.available > keep {
+        // Hours that have just lowered it take nothing away at once.
+        let is_fresh = row.lowered_ago.is_some_and(|ago| ago < 300)
+            && row.enabled
+            && row.config.manual_count.is_none();
+        if row.available > keep && !is_fresh {
             prop_assert_eq!(found.action, ScaleDown);
             prop_assert!(found.reason.target <= keep);
         }
@@ -434,4 +455,64 @@ fn words_are_those_of_json() {
     for rule in rules {
         assert_eq!(json(serde_json::to_value(rule)), rule.as_str());
     }
+}
+
+#[test]
+fn what_is_idle_stays_warm_after_the_last_job_and_for_a_cooldown_after_the_hours_lowered_the_limits() {
+    let row = || Row { available: 4, config: config(1, 10), keep_for: 600, ..Row::default() };
+    let kept = |left| ScalingCause::KeptWarm { keep_for: secs(600), left: secs(left) };
+    let cools = |left| ScalingCause::Cooldown { cooldown: secs(300), left: secs(left) };
+    for (situation, row, action, target, cause) in [
+        ("a job a minute ago", Row { last_job_ago: Some(60), ..row() }, Maintain, 1, kept(540)),
+        ("the last moment", Row { last_job_ago: Some(599), ..row() }, Maintain, 1, kept(1)),
+        ("it is over", Row { last_job_ago: Some(600), ..row() }, ScaleDown, 1, ScalingCause::Over),
+        ("never a job", row(), ScaleDown, 1, ScalingCause::Over),
+        (
+            "not configured",
+            Row { keep_for: 0, last_job_ago: Some(0), ..row() },
+            ScaleDown,
+            1,
+            ScalingCause::Over,
+        ),
+        (
+            "more than the maximum are not kept",
+            Row { last_job_ago: Some(60), config: config(1, 3), ..row() },
+            ScaleDown,
+            3,
+            ScalingCause::OverMaximum,
+        ),
+        (
+            "not enabled",
+            Row { last_job_ago: Some(60), enabled: false, ..row() },
+            ScaleDown,
+            0,
+            ScalingCause::Disabled,
+        ),
+        ("hours ended a minute ago", Row { lowered_ago: Some(60), ..row() }, Maintain, 1, cools(240)),
+        (
+            "a lower maximum, too",
+            Row { lowered_ago: Some(60), config: config(1, 3), ..row() },
+            Maintain,
+            1,
+            cools(240),
+        ),
+        ("a cooldown after it", Row { lowered_ago: Some(300), ..row() }, ScaleDown, 1, ScalingCause::Over),
+        (
+            "the later of both cooldowns",
+            Row { lowered_ago: Some(200), last_scaling_ago: Some(10), ..row() },
+            Maintain,
+            1,
+            cools(290),
+        ),
+    ] {
+        let decided = row.decide();
+        assert_eq!((decided.action, decided.reason.target), (action, target), "{situation}");
+        assert_eq!(decided.reason.cause, cause, "{situation}");
+    }
+    let short = Row { pending: 20, lowered_ago: Some(60), ..row() }.decide();
+    assert_eq!(short.action, ScaleUp, "lower limits hold no start back");
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }

@@ -33,6 +33,9 @@ pub fn whole(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termi
     } else {
         line("would", &format!("{}: {}", decision(fleet), fleet.decision.reason));
     }
+    if let Some(next) = &fleet.next_limits {
+        line("hours", &next.in_words(now));
+    }
     if let Some(rolling) = &fleet.rolling {
         line("rolling", &rolling.to_string());
     }

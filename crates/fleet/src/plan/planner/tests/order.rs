@@ -83,7 +83,7 @@ fn a_changed_file_does_not_wait_for_the_cooldown() {
         scene.fleet_state.scaling.under = Some(hash.to_owned());
         scene
     };
-    let same = Scene::new("").fleet.scaling_hash();
+    let same = Scene::new("").fleet.scaling_hash().to_owned();
     assert_eq!((under(&same).brief().as_str(), under("another").brief().as_str()), ("", "+ + + +"));
 }
 

@@ -1,0 +1,50 @@
+//! How long runners took to come online lately: what is to be ready at a time is begun so much earlier.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The number of boots that are remembered.
+const REMEMBERED: usize = 8;
+/// A boot of a fleet that has not booted a runner yet.
+const USUAL: Duration = Duration::from_secs(3 * 60);
+
+/// The last boots, in seconds from the request until the runner was online, the newest last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecentBoots(Vec<u64>);
+
+impl RecentBoots {
+    /// Takes in a boot.
+    pub(crate) fn took(&mut self, boot: Duration) {
+        self.0.push(boot.as_secs());
+        let over = self.0.len().saturating_sub(REMEMBERED);
+        self.0.drain(..over);
+    }
+
+    /// The longest of them.
+    pub fn longest(&self) -> Duration {
+        self.0.iter().max().map_or(USUAL, |seconds| Duration::from_secs(*seconds))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_of_the_last_eight_counts() {
+        let mut boots = RecentBoots::default();
+        assert_eq!(boots.longest(), Duration::from_secs(180), "none yet");
+        for seconds in [300, 60, 61, 62, 63, 64, 65, 66] {
+            boots.took(Duration::from_secs(seconds));
+        }
+        assert_eq!(boots.longest(), Duration::from_secs(300));
+        boots.took(Duration::from_secs(67));
+        assert_eq!(boots.longest(), Duration::from_secs(67));
+    }
+}
