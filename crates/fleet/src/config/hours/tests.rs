@@ -5,7 +5,8 @@ use jiff::civil::date;
 use super::*;
 use crate::config::Fleet;
 
-const SUBNET: &str = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
+const SUBNET: &str =
+    "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/s";
 
 /// A fleet with one entry of `[[hours]]`.
 fn read(entry: &str) -> Result<Hours, String> {
