@@ -82,11 +82,13 @@ mod seeds {
         NothingForgotten,
         /// Each look reads the jobs of every active run.
         EveryRunRead,
+        /// What the hours of a fleet raise is begun when they begin.
+        HoursBeginLate,
     }
 
     impl Bug {
         /// All bugs.
-        pub const ALL: [Bug; 22] = [
+        pub const ALL: [Bug; 23] = [
             Bug::NoCooldown,
             Bug::NoStarvationRule,
             Bug::BusyNotCounted,
@@ -109,6 +111,7 @@ mod seeds {
             Bug::RawText,
             Bug::NothingForgotten,
             Bug::EveryRunRead,
+            Bug::HoursBeginLate,
         ];
     }
 

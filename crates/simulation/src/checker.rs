@@ -25,6 +25,7 @@ mod liveness;
 mod memory;
 mod ownership;
 mod reaction;
+mod readiness;
 
 use flood::Flood;
 use ownership::{age, open_jobs};
@@ -63,6 +64,8 @@ struct CheckerState {
     /// How much longer things may take: polls are rarer than configured where GitHub's limit is short.
     slack: Duration,
     fault_schedule: FaultSchedule,
+    /// When each fleet's hours begin, and how many runners are to be there then.
+    hours: Vec<Vec<(Duration, u32)>>,
     flood: Flood,
     bystanders: Bystanders,
     trace: Trace,
@@ -119,7 +122,7 @@ impl WorldObserver for Checker {
 impl Checker {
     /// A checker for a world that runs this scenario.
     pub fn of(scenario: &Scenario, bystanders: Bystanders, trace: Trace) -> Self {
-        let most = scenario.fleets.iter().map(|fleet| vec![(Duration::ZERO, fleet.max)]).collect();
+        let most = scenario.fleets.iter().map(|fleet| vec![(Duration::ZERO, fleet.most())]).collect();
         let count = scenario.fleets.len();
         let slack = scenario.poll * 5 + if scenario.rate_limit < 5000 { 15 * MINUTE } else { Duration::ZERO };
         let state = CheckerState {
@@ -135,6 +138,7 @@ impl Checker {
             is_alone: !scenario.has_fault(|what| matches!(what, FaultKind::BudgetGone)),
             slack,
             fault_schedule: FaultSchedule::of(scenario),
+            hours: readiness::begins(scenario),
             flood: Flood::of(scenario),
             bystanders,
             trace,
@@ -197,7 +201,7 @@ impl Checker {
         state.fleets[fleet].change(change);
         state.is_full[fleet] = None;
         state.edited[fleet] = at;
-        let max = state.fleets[fleet].max;
+        let max = state.fleets[fleet].most();
         state.most[fleet].push((at, max));
     }
 
@@ -297,6 +301,7 @@ impl CheckerState {
             self.check_liveness(world, at);
             self.check_reaction(world, at);
             self.check_flood(at);
+            self.check_readiness(world, at);
             self.check_status(at);
         }
     }
@@ -347,7 +352,7 @@ impl CheckerState {
             let most = &self.most[number];
             let before = most.iter().rposition(|(from, _)| *from <= since).unwrap_or(0);
             let most = most[before..].iter().map(|(_, max)| *max).max().unwrap_or_default() as usize;
-            let is_full = mine >= self.fleets[number].max as usize;
+            let is_full = mine >= self.fleets[number].most() as usize;
             if is_full {
                 self.full[number] = at;
             }

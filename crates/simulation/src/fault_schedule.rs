@@ -72,6 +72,12 @@ impl FaultSchedule {
         reached + lull >= to
     }
 
+    /// Whether no fault was felt in this time, and nothing else disturbed the daemon but the change at `known`.
+    pub fn is_quiet(&self, from: Duration, to: Duration, known: Duration) -> bool {
+        let is_felt = |(begin, end): &(Duration, Duration)| *begin <= to && *end >= from;
+        (self.last <= from || self.last == known) && !self.faults.iter().any(is_felt)
+    }
+
     /// The start of the present calm; `now` while a fault lasts.
     pub fn calm_since(&self, now: Duration) -> Duration {
         let begun = self.faults.iter().take_while(|(from, _)| *from <= now);

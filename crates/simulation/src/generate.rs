@@ -10,9 +10,10 @@ use rand::{RngExt, SeedableRng};
 use super::azure_weather::azure_weather;
 use super::flood_weather::flood_weather;
 use super::github_weather::github_weather;
+use super::hours_weather::hours_weather;
 use super::names_weather::names_weather;
 use super::scenario::{
-    ClockChange, Crash, Disk, Edit, FileChange, FleetSpec, LONGEST_LAG, OWNER, RESTART, Scenario,
+    ClockChange, Crash, Disk, Edit, FileChange, FleetSpec, HoursPhase, LONGEST_LAG, OWNER, RESTART, Scenario,
     ScenarioPart, WebhookConditions,
 };
 
@@ -54,6 +55,8 @@ pub fn generate(seed: u64, days: f64) -> Scenario {
     generator.parts.extend(flood_weather(seed, &fleets, Duration::from_secs(length)));
     let parts = generator.parts.into_iter().enumerate().collect();
     let length = Duration::from_secs(length);
+    let mut fleets = fleets;
+    hours_weather(seed, &mut fleets, length);
     Scenario { seed, length, poll, provisioning, rate_limit, answer, fleets, parts }
 }
 
@@ -104,6 +107,9 @@ impl Generator {
                 group: 0,
                 shouts: false,
                 is_present: true,
+                keep_for_min: 0,
+                hours: None,
+                phase: HoursPhase::Out,
             }
         };
         kinds.into_iter().take(count).enumerate().map(plan).collect()

@@ -44,11 +44,13 @@ pub enum Invariant {
     StaysSmall,
     /// A flood of runs in one repository leaves the others their looks: tenants share a budget.
     FloodBounded,
+    /// In calm, the runners of a fleet's hours are there when they begin: people come to work then.
+    ReadyInTime,
 }
 
 impl Invariant {
     /// All invariants, with their names.
-    pub const ALL: [(Invariant, &'static str); 19] = [
+    pub const ALL: [(Invariant, &'static str); 20] = [
         (Invariant::NoJobKilled, "no-job-killed"),
         (Invariant::OthersUntouched, "others-untouched"),
         (Invariant::Maximum, "maximum"),
@@ -68,6 +70,7 @@ impl Invariant {
         (Invariant::NothingRaw, "nothing-raw"),
         (Invariant::StaysSmall, "stays-small"),
         (Invariant::FloodBounded, "flood-bounded"),
+        (Invariant::ReadyInTime, "ready-in-time"),
     ];
 
     /// The name that docs/reliability.md uses.

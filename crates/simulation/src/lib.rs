@@ -17,6 +17,7 @@ mod find_bug;
 mod flood_weather;
 mod generate;
 mod github_weather;
+mod hours_weather;
 mod invariants;
 mod names_weather;
 mod raw_text;

@@ -21,7 +21,7 @@ use super::bystanders::Bystanders;
 use super::checker::Checker;
 use super::invariants::{Invariant, Violation};
 use super::raw_text;
-use super::scenario::{Crash, Disk, FleetSpec, Scenario, ScenarioPart};
+use super::scenario::{BEGAN, Crash, Disk, FleetSpec, Scenario, ScenarioPart};
 use super::trace::{self, Trace};
 use super::webhook_delivery::WebhookDelivery;
 
@@ -349,7 +349,8 @@ fn files(directory: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 }
 
 fn start() -> Timestamp {
-    Timestamp::from_second(1_800_000_000).unwrap_or(Timestamp::UNIX_EPOCH)
+    let began = i64::try_from(BEGAN).unwrap_or_default();
+    Timestamp::from_second(began).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -16,6 +16,14 @@ pub const LONGEST_LAG: Duration = Duration::from_secs(60);
 /// where lists do not lag.
 pub const RESTART: Duration = Duration::from_secs(10);
 
+/// When every scenario starts, in seconds of Unix.
+pub const BEGAN: u64 = 1_800_000_000;
+const DAY: u64 = 24 * 3600;
+/// So long before and after a fleet's hours begin or end, by the world's clock, the daemon may already or still see it
+/// otherwise: what they raise holds a boot earlier, and its clock may be ten minutes ahead or behind.
+pub const BORDER_BEFORE: Duration = Duration::from_secs(25 * 60);
+const BORDER_AFTER: Duration = Duration::from_secs(11 * 60);
+
 /// Everything that will happen, and to whom.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -123,6 +131,50 @@ pub enum FileChange {
     Spelling(bool),
     /// Whether the file exists.
     Present(bool),
+    /// The file stays, and its hours come or go.
+    Hours(HoursPhase),
+    /// The file has no hours any more.
+    NoHours,
+}
+
+/// Whether the hours of a fleet hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoursPhase {
+    /// They do not.
+    Out,
+    /// They may: they begin or end about now.
+    Changing,
+    /// They do.
+    In,
+}
+
+/// Hours of every day, by a clock that is five hours and a half ahead of UTC in summer and in winter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DailyHours {
+    /// When they begin, in hours.
+    pub from: u8,
+    /// When they end, in hours, later on that day.
+    pub to: u8,
+    /// `hours.min_runners`.
+    pub min: u32,
+    /// `hours.max_runners`.
+    pub max: u32,
+}
+
+impl DailyHours {
+    const ZONE: &str = "Asia/Kolkata";
+    const AHEAD: u64 = 5 * 3600 + 1800;
+
+    /// When they begin and end in a scenario of this length that starts at this time.
+    pub fn spans(&self, began: u64, length: Duration) -> Vec<(Duration, Duration)> {
+        let today = (began + Self::AHEAD) / DAY * DAY - Self::AHEAD;
+        let at = |days: u64, hour: u8| {
+            Duration::from_secs((today + days * DAY + u64::from(hour) * 3600).saturating_sub(began))
+        };
+        let spans =
+            (0..length.as_secs().div_ceil(DAY) + 2).map(|days| (at(days, self.from), at(days, self.to)));
+        spans.filter(|(from, to)| *from < length && !to.is_zero()).collect()
+    }
 }
 
 /// The daemon's clock is set.
@@ -169,6 +221,12 @@ pub struct FleetSpec {
     pub shouts: bool,
     /// Whether the file exists.
     pub is_present: bool,
+    /// `warm.keep_for`, in minutes.
+    pub keep_for_min: u64,
+    /// Its hours, if it has some, and whether they hold.
+    pub hours: Option<DailyHours>,
+    /// Whether they hold.
+    pub phase: HoursPhase,
 }
 
 impl FleetSpec {
@@ -185,10 +243,18 @@ impl FleetSpec {
             format!("repo = \"{place}\"\n")
         };
         let manual = self.manual.map(|count| format!("manual_count = {}\n", count.min(self.max)));
+        let hours = self.hours.map_or(String::new(), |hours| {
+            let DailyHours { from, to, min, max } = hours;
+            let zone = DailyHours::ZONE;
+            format!(
+                "[[hours]]\nfrom = \"{from:02}:00\"\nto = \"{to:02}:00\"\ntime_zone = \"{zone}\"\nmin_runners = {min}\n\
+                 max_runners = {max}\n"
+            )
+        });
         let bootstrap = if self.ssh.is_some() { "[bootstrap]\nmethod = \"ssh\"\n" } else { "" };
         let text = format!(
             "enabled = {}\n{scope}labels = {:?}\n[scaling]\nmin_runners = {}\nmax_runners = {}\njobs_per_runner = {}\n\
-             scale_up_threshold = {}\n{}\
+             scale_up_threshold = {}\n{}[warm]\nkeep_for = \"{}m\"\n{hours}\
              [lifecycle]\nmax_job_count = {}\nrotation_interval = \"{}m\"\ndead_mans_switch = \"{}m\"\n{bootstrap}[vm]\n\
              subscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg{}\"\n\
              location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\", \"Standard_D4as_v5\"]\nimage = \"a:b:c:d\"\n\
@@ -200,6 +266,7 @@ impl FleetSpec {
             self.jobs_per_runner,
             self.scale_up_threshold(),
             manual.unwrap_or_default(),
+            self.keep_for_min,
             self.ssh.unwrap_or(1),
             self.rotation_min,
             self.rotation_min + 60,
@@ -216,9 +283,26 @@ impl FleetSpec {
         if self.jobs_per_runner == 1 { 0 } else { 2 }
     }
 
+    /// The least runners that are available now.
+    pub fn least(&self) -> u32 {
+        match (self.hours, self.phase) {
+            (Some(hours), HoursPhase::In) => hours.min,
+            _ => self.min,
+        }
+    }
+
+    /// The most VMs that may be there now.
+    pub fn most(&self) -> u32 {
+        match (self.hours, self.phase) {
+            (Some(hours), HoursPhase::In) => hours.max,
+            (Some(hours), HoursPhase::Changing) => hours.max.max(self.max),
+            _ => self.max,
+        }
+    }
+
     /// How many runners the fleet has without jobs.
     pub fn at_rest(&self) -> u32 {
-        let wanted = self.manual.unwrap_or(self.min).min(self.max);
+        let wanted = self.manual.unwrap_or(self.least()).min(self.most());
         if self.enabled { wanted } else { 0 }
     }
 
@@ -232,6 +316,8 @@ impl FleetSpec {
             FileChange::Group(group) => self.group = group,
             FileChange::Spelling(shouts) => self.shouts = shouts,
             FileChange::Present(is_present) => self.is_present = is_present,
+            FileChange::Hours(phase) => self.phase = phase,
+            FileChange::NoHours => (self.hours, self.phase) = (None, HoursPhase::Out),
         }
     }
 }
@@ -283,6 +369,23 @@ impl Scenario {
             | ScenarioPart::Webhooks(_)
             | ScenarioPart::AzureLimits => None,
         });
+        for (fleet, spec) in self.fleets.iter().enumerate() {
+            let Some(hours) = spec.hours else { continue };
+            let edit = |at, change| (at, ScenarioPart::Edit(Edit { at, fleet, change }));
+            for (from, to) in hours.spans(BEGAN, self.length) {
+                for (border, phase) in [(from, HoursPhase::In), (to, HoursPhase::Out)] {
+                    let begins = border.saturating_sub(BORDER_BEFORE);
+                    let ends = border + BORDER_AFTER;
+                    if ends < self.length {
+                        all.push(edit(begins, FileChange::Hours(HoursPhase::Changing)));
+                        all.push(edit(ends, FileChange::Hours(phase)));
+                    } else if begins < self.length {
+                        all.push(edit(begins, FileChange::Hours(HoursPhase::Changing)));
+                    }
+                }
+            }
+            all.push(edit(self.length, FileChange::NoHours));
+        }
         all.sort_by_key(|(at, _)| *at);
         all
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Fleet, Hours, Limits};
 use crate::model::{counted, elapsed, in_words};
+use crate::seeded_bug;
 
 /// So many days before and after now show every change that matters: a week, and hours that go over midnight.
 const DAYS: i64 = 8;
@@ -89,6 +90,7 @@ pub fn at_hours(fleet: &Fleet, lead: Duration, now: Timestamp) -> Cow<'_, Fleet>
     if fleet.hours.is_empty() {
         return Cow::Borrowed(fleet);
     }
+    let lead = seeded_bug!(HoursBeginLate, lead, Duration::ZERO);
     let Limits { min_runners, max_runners } = InForce::of(fleet, lead, now).limits;
     let mut fleet = fleet.clone();
     (fleet.scaling.min_runners, fleet.scaling.max_runners) = (min_runners, max_runners);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The number of boots that are remembered.
 const REMEMBERED: usize = 8;
-/// A boot of a fleet that has not booted a runner yet.
+/// A boot of a fleet that has booted fewer.
 const USUAL: Duration = Duration::from_secs(3 * 60);
 
 /// The last boots, in seconds from the request until the runner was online, the newest last.
@@ -22,9 +22,10 @@ impl RecentBoots {
         self.0.drain(..over);
     }
 
-    /// The longest of them.
+    /// The longest of them. Of few boots the next one may well be longer.
     pub fn longest(&self) -> Duration {
-        self.0.iter().max().map_or(USUAL, |seconds| Duration::from_secs(*seconds))
+        let longest = self.0.iter().max().map_or(USUAL, |seconds| Duration::from_secs(*seconds));
+        if self.0.len() < REMEMBERED { longest.max(USUAL) } else { longest }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -39,7 +40,8 @@ mod tests {
     #[test]
     fn the_longest_of_the_last_eight_counts() {
         let mut boots = RecentBoots::default();
-        assert_eq!(boots.longest(), Duration::from_secs(180), "none yet");
+        boots.took(Duration::from_secs(50));
+        assert_eq!(boots.longest(), Duration::from_secs(180), "only one yet");
         for seconds in [300, 60, 61, 62, 63, 64, 65, 66] {
             boots.took(Duration::from_secs(seconds));
         }

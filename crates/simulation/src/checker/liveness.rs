@@ -197,7 +197,8 @@ impl CheckerState {
                 self.worked[number] = at;
             }
             let since = self.worked[number].max(calm);
-            if at > since + REST + self.slack
+            let warm = MINUTE * self.fleets[number].keep_for_min as u32;
+            if at > since + REST + warm + self.slack
                 && let Err(why) = self.rests(world, number)
             {
                 let what = format!("{}: {why}", self.fleets[number].name);

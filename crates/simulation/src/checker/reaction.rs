@@ -37,7 +37,7 @@ impl CheckerState {
             let mine = queued.iter().filter(|job| self.owner(world, job) == Some(number));
             let told = mine.filter(|job| is_told(job)).count();
             let plan = &self.fleets[number];
-            let needed = told.div_ceil(plan.jobs_per_runner as usize).min(plan.max as usize);
+            let needed = told.div_ceil(plan.jobs_per_runner as usize).min(plan.most() as usize);
             let is_due = is_calm
                 && needed > plan.scale_up_threshold() as usize
                 && self.vms(world, number).next().is_none()
