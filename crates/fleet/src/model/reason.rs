@@ -325,7 +325,7 @@ impl fmt::Display for ScalingReason {
                 let (keep_for, left) = (in_words(*keep_for), in_words(*left));
                 write!(
                     f,
-                    "{jobs}, {}: kept for {keep_for} after the last job, which end in {left} ({runners})",
+                    "{jobs}, {}: kept warm for another {left} (keep_for is {keep_for}; {runners})",
                     over()
                 )
             }

@@ -53,6 +53,7 @@ fn causes() -> impl Strategy<Value = ScalingCause> {
         ),
         (0..4u32).prop_map(|threshold| ScalingCause::OverWithinThreshold { threshold }),
         (seconds(9000), seconds(9000)).prop_map(|(cooldown, left)| ScalingCause::Cooldown { cooldown, left }),
+        (seconds(9000), seconds(9000)).prop_map(|(keep_for, left)| ScalingCause::KeptWarm { keep_for, left }),
         Just(ScalingCause::OverMaximum),
         Just(ScalingCause::AtMaximum),
         (1..4u32).prop_map(|vms| ScalingCause::CannotRemove { vms }),

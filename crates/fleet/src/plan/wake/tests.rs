@@ -1,7 +1,7 @@
 use super::*;
 use crate::fixture::{Entry::Idle, NOW, Scene, at};
 use crate::model::ErrorPolicy;
-use crate::plan::plan;
+use crate::plan::{at_hours, plan};
 
 fn scaled(mut scene: Scene, ago: i64) -> Scene {
     scene.fleet_state.scaling.at = Some(at(NOW - ago));
@@ -58,4 +58,28 @@ fn a_fleet_that_cannot_be_seen_or_is_full_does_not_wake() {
     assert_eq!(wakes_in(&blind), None);
     let full = Scene::new("max_runners = 1\njobs_per_runner = 1").runner(1, 900, Idle).pending(4, 20);
     assert_eq!(wakes_in(&full), None);
+}
+
+#[test]
+fn it_wakes_a_boot_before_its_hours_begin_and_starts_what_they_ask_for() {
+    // 13 minutes and 20 seconds from now.
+    let hours =
+        "min_runners = 0\n[[hours]]\nfrom = '12:00'\nto = '13:00'\ntime_zone = 'UTC'\nmin_runners = 2";
+    let scene = Scene::new(hours);
+    assert_eq!(wakes_in(&scene), Some(800 - 180), "a usual boot");
+    let starts = |seconds: i64| {
+        let then = at(NOW + seconds).checked_add(JUST_AFTER).expect("in range");
+        let fleet = at_hours(&scene.fleet, scene.fleet_state.boots.longest(), then);
+        plan(&fleet, &scene.seen, &scene.fleet_state, then).actions.len()
+    };
+    assert_eq!((starts(619), starts(620)), (0, 2));
+}
+
+#[test]
+fn it_wakes_when_runners_need_no_longer_stay_warm() {
+    let mut scene = Scene::new("[warm]\nkeep_for = '10m'").runner(1, 900, Idle);
+    scene.fleet_state.last_job = Some(at(NOW - 590));
+    assert_eq!(wakes_in(&scene), Some(10), "{}", scene.plan().decision.reason);
+    scene.fleet_state.last_job = Some(at(NOW - 600));
+    assert_eq!(scene.brief(), "-1?", "{}", scene.plan().decision.reason);
 }
