@@ -300,7 +300,7 @@ impl CheckerState {
             self.checked_at = at;
             self.check_liveness(world, at);
             self.check_reaction(world, at);
-            self.check_flood(at);
+            self.check_flood(world, at);
             self.check_readiness(world, at);
             self.check_status(at);
         }

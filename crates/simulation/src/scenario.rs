@@ -287,6 +287,7 @@ impl FleetSpec {
     pub fn least(&self) -> u32 {
         match (self.hours, self.phase) {
             (Some(hours), HoursPhase::In) => hours.min,
+            (Some(hours), HoursPhase::Changing) => hours.min.min(self.min),
             _ => self.min,
         }
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Fleet;
 use crate::model::{
     Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, InstallOutcome,
-    ProvisionOutcome, ResourceGroup, RunnerName, StartReason, elapsed,
+    ProvisionOutcome, ResourceGroup, RunnerName, RunnerStatus, StartReason, elapsed,
 };
 use crate::observe::{Snapshot, list_lag};
 use crate::state::{
@@ -88,10 +88,7 @@ impl FleetState {
         self.forget_the_future(now);
         let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return self };
         self.ledger.begin(now);
-        let waits = seen.demand.as_ref().is_ok_and(|demand| demand.metrics.pending_jobs > 0);
-        if waits || entries.values().any(|entry| entry.busy) || !seen.working.is_empty() {
-            self.last_job = Some(now);
-        }
+        let mut has_job = seen.demand.as_ref().is_ok_and(|demand| demand.metrics.pending_jobs > 0);
         for (name, vm) in vms {
             let (known, has_entry) = (self.runners.entry(name), entries.contains_key(name));
             let until = self.ledger.count(vm, known.vm_use(has_entry), known.counted_until, now);
@@ -99,11 +96,14 @@ impl FleetState {
             known.saw_vm(vm, has_entry || seen.in_flight.contains_key(name), now);
             if seen.working.contains_key(name.as_str()) {
                 known.saw_job();
+                has_job = true;
             }
         }
         for (name, entry) in entries {
             let job = seen.working.get(name.as_str()).copied();
             let has_vm = vms.contains_key(name) || seen.in_flight.contains_key(name);
+            // GitHub may call a runner busy for hours that is gone.
+            has_job |= entry.busy && (has_vm || entry.status == RunnerStatus::Online);
             let progress = self.runners.entry(name).saw_entry(entry, job, has_vm, now);
             if progress.is_first_online {
                 self.failures = StartBackoff::default();
@@ -111,6 +111,9 @@ impl FleetState {
                 asked_for.into_iter().for_each(|at| self.boots.took(elapsed(at, now)));
             }
             self.ledger.took_jobs(progress.jobs);
+        }
+        if has_job {
+            self.last_job = Some(now);
         }
         self.runners.missed_vms(|name| vms.contains_key(name));
         let lag = list_lag(fleet);

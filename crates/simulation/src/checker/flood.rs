@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use azlin_simcloud::Occurrence;
+use azlin_simcloud::github::SimRun;
+use azlin_simcloud::{Occurrence, World};
 
 use super::reaction::CALLS;
 use super::{CheckerState, Invariant, MINUTE};
@@ -12,6 +13,10 @@ use crate::scenario::{OWNER, Scenario, ScenarioPart};
 /// So many times as rare as configured polls may get for what others do. docs/reliability.md writes it down, and the core
 /// computes it.
 const FLOOD_FACTOR: u32 = 5;
+/// With more runs for fleets of ours their own looks use up the budget, since every request counts here.
+const FEW_RUNS: usize = 10;
+/// The length of a window of GitHub's limit.
+const WINDOW: Duration = Duration::from_secs(3600);
 
 /// The flood of a scenario, and who was looked at.
 #[derive(Debug, Default)]
@@ -20,6 +25,8 @@ pub(super) struct Flood {
     /// for the polls of calm days.
     repo: Option<(String, Duration)>,
     poll: Duration,
+    /// Until when what more runs for fleets of ours cost is felt.
+    crowded_at: Duration,
     /// When each repository's queue was last read, by the path of that.
     looked: BTreeMap<String, Duration>,
 }
@@ -32,7 +39,7 @@ impl Flood {
             _ => None,
         };
         let repo = scenario.parts.iter().find_map(|(_, part)| flood(part)).filter(|_| has_budget);
-        Flood { repo, poll: scenario.poll, looked: BTreeMap::new() }
+        Flood { repo, poll: scenario.poll, ..Flood::default() }
     }
 }
 
@@ -48,9 +55,12 @@ impl CheckerState {
     }
 
     /// Checks that the queue of each repository without a flood was read lately.
-    pub(super) fn check_flood(&mut self, at: Duration) {
+    pub(super) fn check_flood(&mut self, world: &World, at: Duration) {
+        if self.flood.repo.is_some() && runs_of_ours(world) > FEW_RUNS {
+            self.flood.crowded_at = at + WINDOW;
+        }
         let Some((flooded, from)) = self.flood.repo.as_ref().filter(|_| !self.is_down) else { return };
-        let calm = self.fault_schedule.calm_since(at).max(*from);
+        let calm = self.fault_schedule.calm_since(at).max(*from).max(self.flood.crowded_at);
         let late = self.fleets.iter().zip(&self.edited).find_map(|(fleet, edited)| {
             let repo = format!("{OWNER}/{}", fleet.repo);
             if !fleet.is_present || !fleet.enabled || fleet.is_of_account || repo == *flooded {
@@ -71,4 +81,15 @@ impl CheckerState {
             self.violate(at, Invariant::FloodBounded, what);
         }
     }
+}
+
+/// The active runs that machines of GitHub's own do not run.
+fn runs_of_ours(world: &World) -> usize {
+    let github = &world.state.github;
+    let is_ours = |run: &SimRun| {
+        let mut jobs = run.jobs.iter().filter_map(|job| github.jobs.get(job));
+        jobs.any(|job| job.labels.iter().all(|label| label != "ubuntu-latest"))
+    };
+    let active = github.active.values().flatten().filter_map(|run| github.runs.get(run));
+    active.filter(|run| is_ours(run)).count()
 }

@@ -30,7 +30,8 @@ impl CheckerState {
         };
         // All runners are in the default group. A job without labels goes by its group alone.
         let is_for_us = job.group == Some(1) || job.group.is_none() && !job.labels.is_empty();
-        (plan.is_of_account || repo().is_some_and(is_ours)) && is_for_us && job.labels.iter().all(offered)
+        // The labels first: of a flood's jobs they show most quickly that no fleet can run them.
+        is_for_us && job.labels.iter().all(offered) && (plan.is_of_account || repo().is_some_and(is_ours))
     }
 
     /// The fleet that must serve a job; `None` where no fleet certainly will.

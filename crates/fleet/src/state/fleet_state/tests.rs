@@ -363,3 +363,19 @@ fn a_state_file_that_lacks_parts_or_has_others_is_read() {
     );
     assert_eq!(serde_json::from_str::<FleetState>("{}").expect("it is read"), FleetState::default());
 }
+
+/// Seed 354 of a day: an entry that GitHub kept as busy for hours, without a VM, kept idle runners warm.
+#[test]
+fn a_job_that_waits_or_runs_is_the_fleets_last_one_but_not_that_of_a_runner_that_is_gone() {
+    let last_job = |scene: &Scene| see(scene, 0).last_job;
+    assert_eq!(last_job(&Scene::new("").runner(1, 900, Idle)), None);
+    assert_eq!(last_job(&Scene::new("").pending(1, 5)), Some(at(NOW)));
+    let mut busy = Scene::new("").runner(1, 900, Busy);
+    assert_eq!(last_job(&busy), Some(at(NOW)));
+    for entry in busy.seen.entries.as_mut().expect("read").values_mut() {
+        std::sync::Arc::make_mut(entry).status = RunnerStatus::Offline;
+    }
+    assert_eq!(last_job(&busy), Some(at(NOW)), "its VM is there");
+    busy.seen.vms = Ok(std::collections::BTreeMap::new());
+    assert_eq!(last_job(&busy), None);
+}
