@@ -197,10 +197,15 @@ impl Checker {
     /// A fleet's file was changed.
     pub fn edited(&self, at: Duration, fleet: usize, change: &FileChange) {
         let mut state = self.state();
-        state.fault_schedule.disturbed(at);
         state.fleets[fleet].change(change);
         state.is_full[fleet] = None;
-        state.edited[fleet] = at;
+        if matches!(change, FileChange::Hours(_)) {
+            // Other fleets feel nothing of it.
+            (state.worked[fleet], state.full[fleet]) = (at, at);
+        } else {
+            state.fault_schedule.disturbed(at);
+            state.edited[fleet] = at;
+        }
         let max = state.fleets[fleet].most();
         state.most[fleet].push((at, max));
     }

@@ -72,10 +72,10 @@ impl FaultSchedule {
         reached + lull >= to
     }
 
-    /// Whether no fault was felt in this time, and nothing else disturbed the daemon but the change at `known`.
-    pub fn is_quiet(&self, from: Duration, to: Duration, known: Duration) -> bool {
+    /// Whether no fault was felt in this time, and nothing else disturbed the daemon.
+    pub fn is_quiet(&self, from: Duration, to: Duration) -> bool {
         let is_felt = |(begin, end): &(Duration, Duration)| *begin <= to && *end >= from;
-        (self.last <= from || self.last == known) && !self.faults.iter().any(is_felt)
+        self.last <= from && !self.faults.iter().any(is_felt)
     }
 
     /// The start of the present calm; `now` while a fault lasts.

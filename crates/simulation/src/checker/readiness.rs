@@ -32,11 +32,11 @@ impl CheckerState {
             let plan = &self.fleets[number];
             let quiet = from.saturating_sub(BORDER_BEFORE + AFTER_A_STORM);
             let is_calm = at < from + A_LITTLE * 2
-                && self.fault_schedule.is_quiet(quiet, at, from.saturating_sub(BORDER_BEFORE))
+                && self.fault_schedule.is_quiet(quiet, at)
                 && self.spent_at <= quiet
                 && self.clock_ahead.is_zero()
                 && self.provisioning >= 10
-                && self.worked[number] + BORDER_BEFORE < from
+                && self.worked[number] <= from.saturating_sub(BORDER_BEFORE)
                 && plan.enabled
                 && plan.is_present
                 && plan.manual.is_none();
