@@ -117,7 +117,7 @@ fn a_label_that_no_runner_has() {
     tells(&world.explain(0, &["--job", &format!("https://github.com/o/r/actions/runs/{run}")]), &nearest);
     tells(
         &world.explain(0, &["--pool", "ci"]),
-        &[&format!("✗ job {job} (job-{job}): asks for `gpu`"), "pool ci: maintain", "runners\n  none"],
+        &[&format!("✗ job {job} (CI / job-{job}): asks for `gpu`"), "pool ci: maintain", "runners\n  none"],
     );
 }
 
@@ -193,12 +193,18 @@ fn the_maximum_and_a_job_that_runs() {
     let said = world.explain(0, &["--job", &waiting]);
     tells(
         &said,
-        &["max_runners is 1, and allows no more runners", &format!("busy: {runner} (job {running})")],
+        &[
+            "max_runners is 1, and allows no more runners",
+            &format!("busy: {runner} with job {running} (o/r: CI / job-{running})"),
+        ],
     );
     let said = world.explain(0, &["--runner", &runner]);
     tells(
         &said,
-        &["runs a job, and goes once its job is done", &format!("✓ work          runs job {running}")],
+        &[
+            "runs a job, and goes once its job is done",
+            &format!("✓ work          runs job {running} (o/r: CI / job-{running})"),
+        ],
     );
 }
 

@@ -1,6 +1,6 @@
 //! The status of fleets where no daemon runs: read directly from GitHub and Azure.
 
-use azlin_fleet::report::{BadFileStatus, DaemonError, Status, VERSION};
+use azlin_fleet::report::{BadFileStatus, DaemonError, Presentation, Status, VERSION};
 use jiff::Timestamp;
 
 use crate::config_dir::Configuration;
@@ -17,6 +17,7 @@ pub async fn direct_status(
 ) -> Status {
     let at = Timestamp::now();
     let Configuration { daemon, fleets, problems, .. } = configuration;
+    let presentation = Presentation::from(daemon);
     let planned = plan_once(fleets, context.clone(), state, daemon.poll_queue).await;
     let forgotten = find_forgotten(configuration, context, state).await;
     let bad_files = problems.iter().map(|problem| BadFileStatus {
@@ -28,7 +29,7 @@ pub async fn direct_status(
         version: VERSION,
         at,
         daemon: None,
-        fleets: planned.iter().map(|planned| planned.status(&daemon.prices)).collect(),
+        fleets: planned.iter().map(|planned| planned.status(&presentation)).collect(),
         bad_files: bad_files.collect(),
         errors: forgotten.iter().map(DaemonError::from).collect(),
         forgotten,

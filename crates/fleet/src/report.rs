@@ -19,7 +19,8 @@ pub use history::{DECISIONS, Decided, History, MINUTES, Minute};
 pub use overview::{FleetLine, LATE, LISTED, Listed, Overview, Standing};
 pub use queue_wait::begun;
 pub use status::{
-    BadFileStatus, DaemonStatus, FleetStatus, RemovalRow, RunnerRow, Status, Tick, VERSION, VmStatus,
+    BadFileStatus, DaemonStatus, FleetStatus, Presentation, RemovalRow, RunnerRow, Status, Tick, VERSION,
+    VmStatus,
 };
 pub use summary::summary;
 pub use token_expiry::warning;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use azlin_fleet::model::Prices;
+use azlin_fleet::report::Presentation;
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ pub(crate) struct LoopContext {
     pub(crate) provisioning: ProvisioningLimit,
     pub(crate) status_store: StatusStore,
     pub(crate) state: StateDir,
-    pub(crate) prices: Prices,
+    pub(crate) presentation: Presentation,
     pub(crate) schedule: PollSchedule,
     pub(crate) liveness: Liveness,
     pub(crate) trigger_router: TriggerRouter,

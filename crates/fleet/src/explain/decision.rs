@@ -32,9 +32,9 @@ pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
     };
     let waits_for_more = plan.decision.action == ScalingAction::Maintain
         && plan.decision.target_runner_count > plan.decision.current_runner_count;
-    if waits_for_more && let Some(job) = &plan.demand.oldest_pending {
+    if waits_for_more && let Some(job) = plan.demand.oldest_pending() {
         let wait = in_words(fleet.scaling.max_queue_wait);
-        at(starves_at(view), format!("job {} ({}) has waited max_queue_wait ({wait})", job.id, job.name));
+        at(starves_at(view), format!("{} has waited max_queue_wait ({wait})", job.job));
     }
     if plan.decision.rule() == Rule::Cooldown {
         at(cooldown_ends(view), format!("the cooldown of {} ends", in_words(fleet.scaling.cooldown)));
@@ -77,7 +77,7 @@ pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
 
 /// When the oldest pending job will have waited longer than `max_queue_wait`.
 pub(super) fn starves_at(view: &FleetView<'_>) -> Option<Timestamp> {
-    plan::starves_at(&view.fleet.scaling, view.plan.demand.oldest_pending.as_ref()?)
+    plan::starves_at(&view.fleet.scaling, view.plan.demand.oldest_pending()?)
 }
 
 /// When the cooldown ends. `None` means that no cooldown runs.
@@ -220,7 +220,7 @@ fn maximum(view: &FleetView<'_>) -> (Link, String) {
     }
     let busy = view.plan.runners.iter().filter(|runner| runner.is_busy()).map(|runner| {
         match view.seen.working.get(runner.runner_name.as_str()) {
-            Some(job) => format!("{} (job {job})", runner.runner_name),
+            Some(job) => format!("{} with {job}", runner.runner_name),
             None => runner.runner_name.to_string(),
         }
     });

@@ -6,6 +6,7 @@
 //! Each part knows one thing and stands in its own file; here is what happens to several of them at once.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -91,7 +92,7 @@ impl FleetState {
             }
         }
         for (name, entry) in entries {
-            let job = seen.working.get(name.as_str()).copied();
+            let job = seen.working.get(name.as_str()).map(Arc::as_ref);
             let has_vm = vms.contains_key(name) || seen.in_flight.contains_key(name);
             let progress = self.runners.entry(name).saw_entry(entry, job, has_vm, now);
             if progress.is_first_online {

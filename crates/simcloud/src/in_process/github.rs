@@ -8,13 +8,14 @@ use azlin_fleet::model::{
     AccountName, Budget, CallError, CallErrorKind, Calls, CompletedJob, Deregistration, Download,
     ForeignText, FoundJob, Job, JobId, JobStatus, Queue, RegistrationToken, RepoSlug, RunId, RunRepository,
     RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo, RunnerName, RunnerRegistration,
-    RunnerStatus, Scope, TokenAccess,
+    RunnerStatus, Scope, TokenAccess, WebLink,
 };
 use azlin_fleet::ports::GitHub;
 use azlin_fleet::seeded_bug;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
+use url::Url;
 
 use super::{CallEffect, InProcess, SimCall};
 use crate::account::WORKFLOW;
@@ -75,10 +76,18 @@ fn found(repo: &RepoSlug, sim: &SimJob, now: Timestamp) -> Option<FoundJob> {
     Some(FoundJob::Completed(CompletedJob {
         id: JobId(sim.id),
         name: sim.name.clone().into(),
+        workflow: Some("CI".into()),
+        link: link(repo, sim),
         conclusion: conclusion.as_str().into(),
         completed_at: sim.completed_at,
         runner_name: sim.runner.as_ref().map(|(_, name)| name.into()),
     }))
+}
+
+/// The page of a job, as the JSON of `http/` has it.
+fn link(repo: &RepoSlug, job: &SimJob) -> Option<WebLink> {
+    let page = format!("https://github.com/{repo}/actions/runs/{}/job/{}", job.run, job.id);
+    WebLink::on_site(&page, &Url::parse("https://github.com").ok()?)
 }
 
 fn job(repo: &RepoSlug, job: &SimJob, now: Timestamp) -> Option<Job> {
@@ -95,6 +104,8 @@ fn job(repo: &RepoSlug, job: &SimJob, now: Timestamp) -> Option<Job> {
         run_id: RunId(job.run),
         repo: repo.clone(),
         name: job.name.clone().into(),
+        workflow: Some("CI".into()),
+        link: link(repo, job),
         status,
         labels: job.labels.iter().map(ForeignText::from).collect(),
         created_at: job.created_at,

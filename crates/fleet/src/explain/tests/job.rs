@@ -1,7 +1,7 @@
 //! Every link of a job's chain, both broken and holding.
 
 use super::*;
-use crate::fixture::{Entry, NOW, Scene, at, fleet_with};
+use crate::fixture::{Entry, NOW, Scene, at, fleet_with, runs};
 use crate::model::{JobStatus, PowerState, ProvisioningState, RunId};
 use crate::observe::attribute;
 
@@ -12,6 +12,8 @@ pub(super) fn waiting(id: u64, seconds: i64, labels: &[&str]) -> Job {
         run_id: RunId(7),
         repo: "o/r".parse().expect("valid"),
         name: "build".into(),
+        workflow: None,
+        link: None,
         status: JobStatus::Queued,
         labels: labels.iter().map(|label| (*label).into()).collect(),
         created_at: at(NOW - seconds),
@@ -266,7 +268,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             case("max_runners = 1").jobs(1, 90).scene(|scene| {
                 let mut scene = scene.runner(3, 600, Entry::Busy);
                 let name = scene.name(3, 600).to_string();
-                scene.seen.working.insert(name.into(), JobId(99));
+                scene.seen.working.insert(name.into(), runs(99));
                 scene
             }),
             1,
@@ -579,6 +581,8 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
     let done = CompletedJob {
         id: JobId(1),
         name: "build".into(),
+        workflow: None,
+        link: None,
         conclusion: "cancelled".into(),
         completed_at: Some(at(NOW - 60)),
         runner_name: None,
