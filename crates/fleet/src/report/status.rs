@@ -16,9 +16,9 @@ use crate::model::{
 };
 use crate::observe::{Operation, QueueMetrics, QueuedJob, Snapshot};
 use crate::plan::{DecisionStatus, Plan, RollStatus};
-use crate::report::Cost;
 use crate::report::daemon_errors::DaemonError;
 use crate::report::errors::{LastingError, lasting};
+use crate::report::{Cost, RecentStatus};
 use crate::state::{FailingRemoval, FleetState};
 
 /// The version of [`Status`].
@@ -127,6 +127,9 @@ pub struct FleetStatus {
     /// Removals that have failed each time so far.
     #[serde(default)]
     pub failing_removals: Vec<RemovalRow>,
+    /// How long jobs waited in the last hour and day, and which starts failed. Absent if no daemon has counted.
+    #[serde(default)]
+    pub recent: Option<RecentStatus>,
     /// The cost of the fleet's VMs. Absent until they have been read once.
     #[serde(default)]
     pub cost: Option<Cost>,
@@ -246,6 +249,7 @@ impl FleetStatus {
             runners: rows(&plan.runners, seen, fleet_state, presentation, tick.at),
             errors: lasting(fleet, plan, seen, fleet_state, before, tick.at),
             failing_removals: removals(fleet_state),
+            recent: None,
             cost: Cost::of(&fleet_state.ledger, seen, &presentation.prices),
         }
     }

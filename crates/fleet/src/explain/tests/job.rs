@@ -273,7 +273,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             }),
             1,
             "decision waits",
-            vec!["max_runners is 1", "(job 99)", "raise max_runners in fleets/ci.toml"],
+            vec!["max_runners is 1", "with job 99", "raise max_runners in fleets/ci.toml"],
         ),
         (
             "no room for all",

@@ -37,6 +37,7 @@ fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -
         jobs: Some(QueueMetrics { pending_jobs, ..QueueMetrics::none(AT) }),
         oldest_pending: None,
         queued: Vec::new(),
+        recent: None,
         unserved_jobs: 0,
         min_runners: 0,
         max_runners: 10,

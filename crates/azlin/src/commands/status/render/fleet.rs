@@ -3,7 +3,7 @@
 use azlin_fleet::config::defaults_in_words;
 use azlin_fleet::model::{PhaseKind, ScalingAction, age, counted, dollars, elapsed, short};
 use azlin_fleet::observe::QueuedJob;
-use azlin_fleet::report::{Cost, FleetStatus, RunnerRow};
+use azlin_fleet::report::{Cost, FleetStatus, RecentStatus, RunnerRow};
 use jiff::Timestamp;
 
 use crate::terminal::{Terminal, Tone};
@@ -46,6 +46,13 @@ pub fn whole(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termi
     }
     if let Some(told) = defaults_in_words(&fleet.from_defaults) {
         line("defaults", &told);
+    }
+    let recent = fleet.recent.as_ref();
+    if let Some(told) = recent.and_then(RecentStatus::waits_in_words) {
+        line("waits", &told);
+    }
+    if let Some(told) = recent.and_then(RecentStatus::failures_in_words) {
+        line("starts", &told);
     }
     if let Some(cost) = fleet.cost.as_ref().filter(|cost| cost.is_something()) {
         line("cost", &cost_in_words(cost, now));
@@ -166,6 +173,9 @@ fn cost_in_words(cost: &Cost, now: Timestamp) -> String {
         Some(per_hour) => format!("{} an hour", dollars(per_hour)),
         None => "an hour's cost is not known".to_owned(),
     };
+    if let Some(days) = cost.days_in_words(now) {
+        told += &format!("; {days}");
+    }
     if cost.total > 0.0 {
         told += &format!("; {} in {}", dollars(cost.total), short(cost.age(now)));
         if let Some(share) = cost.idle_share {

@@ -80,8 +80,14 @@ fn world() -> Status {
         ],
         "cost": {
             "since": "2026-11-17T10:00:00Z", "total": 41.3, "starting": 2.1, "busy": 27.5, "idle": 11.0, "leaving": 0.7,
+            "days": [{"day": "2026-11-23", "total": 6.42}, {"day": "2026-11-24", "total": 2.1}],
             "idle_share": 0.2663, "jobs": 811, "per_job": 0.0509, "per_hour": 0.556, "prices_as_of": "2027-01-31",
             "estimated": ["Standard_D4s_v5"], "unpriced": ["Standard_M416ms_v2"],
+        },
+        "recent": {
+            "hour": {"jobs": 12, "median_s": 31, "p95_s": 88, "max_s": 101},
+            "day": {"jobs": 133, "median_s": 28, "p95_s": 95, "max_s": 240},
+            "failed_starts": {"never_online": 2, "no_capacity": 1},
         },
         "errors": [{"about": "starting", "since": time("09:48:00"),
             "what": "2 starts failed in a row: Azure has no Standard_D4s_v5 in westeurope; next try in 20s"}],
