@@ -142,7 +142,7 @@ fn a_job_that_waits_for_approval_and_one_that_is_cancelled() {
     world.cloud.served.world().state.github.complete(cancelled, Conclusion::Cancelled, now);
     let said =
         world.explain(0, &["--job", &format!("https://api.github.com/repos/o/r/actions/jobs/{cancelled}")]);
-    tells(&said, &["waits no more: it is completed (cancelled)", "on no runner"]);
+    tells(&said, &["is completed (cancelled)", "on no runner"]);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn the_maximum_and_a_job_that_runs() {
     let (running, waiting) = (of(JobState::InProgress), of(JobState::Queued));
     assert_eq!(jobs.len(), 2);
     let said = world.explain(0, &["--job", &running]);
-    tells(&said, &[&format!("waits no more: it runs on {runner}"), "a runner of ci"]);
+    tells(&said, &[&format!("runs on {runner}"), "a runner of ci"]);
     let said = world.explain(0, &["--job", &waiting]);
     tells(
         &said,

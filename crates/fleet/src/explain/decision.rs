@@ -212,10 +212,10 @@ fn held_back(view: &FleetView<'_>, at: Option<Timestamp>, why: &str, sooner: &st
 /// The link for a maximum that leaves no room.
 fn maximum(view: &FleetView<'_>) -> (Link, String) {
     let most = view.fleet.scaling.max_runners;
-    let file = format!("fleets/{}.toml", view.fleet.name);
+    let raise = format!("`azlin github-runner enable --pool {} --max-runners N`", view.fleet.name);
     let verdict = format!("max_runners is {most}, and allows no more runners");
     if most == 0 {
-        let cure = format!("raise max_runners in {file}");
+        let cure = format!("{raise} raises it");
         return (Link::broken(LinkKind::Decision, view.plan.decision.reason.to_string()).cure(cure), verdict);
     }
     let busy = view.plan.runners.iter().filter(|runner| runner.is_busy()).map(|runner| {
@@ -234,7 +234,7 @@ fn maximum(view: &FleetView<'_>) -> (Link, String) {
         let verdict = "VMs that cannot be removed take its room".to_owned();
         return (Link::broken(LinkKind::Decision, what).cure(trouble), verdict);
     }
-    let cure = format!("raise max_runners in {file}, or wait until a runner has done its job");
+    let cure = format!("{raise} raises it; or wait until a runner has done its job");
     (Link::waits(LinkKind::Decision, what).cure(cure), verdict)
 }
 

@@ -157,7 +157,7 @@ impl<'a> JobChain<'a> {
             LinkKind::Enabled,
             format!("{pool} is not enabled: it counts no job{}", other.unwrap_or_default()),
         )
-        .cure(format!("set `enabled = true` in fleets/{pool}.toml"))
+        .cure(format!("`azlin github-runner enable --pool {pool}` enables it"))
     }
 
     fn attribution(&self) -> (Link, String) {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::model::{
-    Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, FailedStart,
+    Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, FailedStart, ForeignText,
     InstallOutcome, ProvisionOutcome, ResourceGroup, RunnerName, StartReason,
 };
 use crate::observe::{Snapshot, list_lag};
@@ -227,6 +227,13 @@ impl FleetState {
         let BootstrapOutcome::Broken { why, .. } = outcome else { return None };
         self.failures.add(why, ErrorPolicy::GiveUp, now);
         Some(FailedStart::NotInstalled)
+    }
+
+    /// Takes in what the VM of a failed start has printed last.
+    pub fn failed_start_printed(&mut self, console: ForeignText) {
+        if self.failures.count > 0 {
+            self.failures.console = Some(console);
+        }
     }
 
     /// When the daemon asked for, removed or installed each runner: changes that a list may not show yet.

@@ -30,7 +30,8 @@ fn refused(mut scene: Scene, seconds: i64) -> Scene {
 
 fn failed(mut scene: Scene, seconds: i64, policy: ErrorPolicy) -> Scene {
     let why = "not online 44s after it was made".to_owned();
-    scene.fleet_state.failures = StartBackoff { count: 3, last: Some(at(NOW - seconds)), why, policy };
+    scene.fleet_state.failures =
+        StartBackoff { count: 3, last: Some(at(NOW - seconds)), why, policy, console: None };
     scene
 }
 

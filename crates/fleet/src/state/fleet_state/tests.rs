@@ -208,6 +208,7 @@ fn a_runner_that_had_its_job_before_any_list_showed_it_ends_the_backoff() {
             last: Some(at(NOW)),
             why: "x".to_owned(),
             policy: ErrorPolicy::Later,
+            console: None,
         },
         ..FleetState::default()
     };
