@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use azlin_fleet::config::ForgottenFleet;
 use azlin_fleet::model::{FailedStart, PoolName};
-use azlin_fleet::report::{BadFileStatus, DaemonError, DaemonErrorKind, FleetStatus, History};
+use azlin_fleet::report::{BadFileStatus, DaemonError, DaemonErrorKind, FleetStatus, History, Recent};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -128,15 +128,20 @@ impl StatusStore {
     /// A runner of a fleet has begun a job that waited so long.
     pub(crate) fn waited(&self, fleet: &PoolName, waited: Duration, now: Timestamp) {
         self.metrics.waited(fleet, waited);
-        self.histories(|histories| {
-            histories.entry(fleet.clone()).or_default().recent.begun(waited, now);
-        });
+        self.recent(fleet, |recent| recent.begun(waited, now));
     }
 
     /// A start of a fleet has failed.
     pub(crate) fn start_failed(&self, fleet: &PoolName, why: FailedStart, now: Timestamp) {
+        self.recent(fleet, |recent| recent.start_failed(why, now));
+    }
+
+    /// Of a fleet that has no history, as one whose file is gone, nothing is counted.
+    fn recent(&self, fleet: &PoolName, count: impl FnOnce(&mut Recent)) {
         self.histories(|histories| {
-            histories.entry(fleet.clone()).or_default().recent.start_failed(why, now);
+            if let Some(history) = histories.get_mut(fleet) {
+                count(&mut history.recent);
+            }
         });
     }
 

@@ -1,5 +1,6 @@
 //! What a fleet's chart and its percentiles are made of is kept over a restart.
 
+use azlin_fleet::model::FailedStart;
 use azlin_fleet::report::{History, RecentStatus};
 
 use super::*;
@@ -60,6 +61,8 @@ async fn a_fleet_whose_file_was_away_goes_on_with_its_history() {
     lived.fleets.set(Vec::new());
     wait(1).await;
     assert!(lived.status_store.history(&ci.name).is_none());
+    // An operation that was under way may end later.
+    lived.status_store.start_failed(&ci.name, FailedStart::Failed, fixture.context.now());
     lived.fleets.set(vec![ci.clone()]);
     wait(70).await;
     let after = lived.status_store.history(&ci.name).expect("it is back");
