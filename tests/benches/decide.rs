@@ -103,6 +103,8 @@ fn world(count: u32, load: FleetSize) -> DecideFixture {
             run_id: RunId(1),
             repo: format!("o/r{number}").parse().unwrap(),
             name: "build".into(),
+            workflow: None,
+            link: None,
             status: if id < load.busy { JobStatus::InProgress } else { JobStatus::Queued },
             labels: vec!["self-hosted".into(), "docker".into()],
             created_at,

@@ -117,7 +117,7 @@ fn a_label_that_no_runner_has() {
     tells(&world.explain(0, &["--job", &format!("https://github.com/o/r/actions/runs/{run}")]), &nearest);
     tells(
         &world.explain(0, &["--pool", "ci"]),
-        &[&format!("✗ job {job} (job-{job}): asks for `gpu`"), "pool ci: maintain", "runners\n  none"],
+        &[&format!("✗ job {job} (CI / job-{job}): asks for `gpu`"), "pool ci: maintain", "runners\n  none"],
     );
 }
 
@@ -142,7 +142,7 @@ fn a_job_that_waits_for_approval_and_one_that_is_cancelled() {
     world.cloud.served.world().state.github.complete(cancelled, Conclusion::Cancelled, now);
     let said =
         world.explain(0, &["--job", &format!("https://api.github.com/repos/o/r/actions/jobs/{cancelled}")]);
-    tells(&said, &["waits no more: it is completed (cancelled)", "on no runner"]);
+    tells(&said, &["is completed (cancelled)", "on no runner"]);
 }
 
 #[test]
@@ -189,16 +189,22 @@ fn the_maximum_and_a_job_that_runs() {
     let (running, waiting) = (of(JobState::InProgress), of(JobState::Queued));
     assert_eq!(jobs.len(), 2);
     let said = world.explain(0, &["--job", &running]);
-    tells(&said, &[&format!("waits no more: it runs on {runner}"), "a runner of ci"]);
+    tells(&said, &[&format!("runs on {runner}"), "a runner of ci"]);
     let said = world.explain(0, &["--job", &waiting]);
     tells(
         &said,
-        &["max_runners is 1, and allows no more runners", &format!("busy: {runner} (job {running})")],
+        &[
+            "max_runners is 1, and allows no more runners",
+            &format!("busy: {runner} with job {running} (o/r: CI / job-{running})"),
+        ],
     );
     let said = world.explain(0, &["--runner", &runner]);
     tells(
         &said,
-        &["runs a job, and goes once its job is done", &format!("✓ work          runs job {running}")],
+        &[
+            "runs a job, and goes once its job is done",
+            &format!("✓ work          runs job {running} (o/r: CI / job-{running})"),
+        ],
     );
 }
 

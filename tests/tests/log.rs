@@ -68,6 +68,13 @@ fn a_jobs_life_is_logged_in_sentences_and_fields() {
     assert_eq!((told[0]["from"].as_u64(), told[0]["to"].as_u64()), (Some(0), Some(1)));
     assert!(told[2]["took_s"].as_u64().is_some_and(|took| took < 15), "{}", told[2]);
     assert_eq!(told[3]["job"], job);
+    let named = ["job_repo", "job_workflow", "job_name"].map(|field| told[3][field].as_str().unwrap());
+    assert_eq!(named, ["o/r", "CI", &format!("job-{job}")]);
+    assert!(
+        told[3].get("job_link").is_none(),
+        "the page that it has is not on the configured GitHub: {}",
+        told[3]
+    );
 
     let before = descriptors(&daemon);
     for jobs in 2..=4 {

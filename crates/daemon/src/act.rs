@@ -1,17 +1,21 @@
 //! Act: carries out one action. Each step is idempotent, and nothing is decided here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::bootstrap::{cloud_init, console::telling, download_for, runner_config};
+use azlin_fleet::bootstrap::{
+    cloud_init, console::last_lines, console::telling, download_for, runner_config,
+};
 use azlin_fleet::config::{Fleet, Method, Site};
 use azlin_fleet::model::{
-    CallError, CallErrorKind, Destroy, DestroyOutcome, Download, DrainReason, Failure, Install,
+    CallError, CallErrorKind, Destroy, DestroyOutcome, Download, DrainReason, Failure, ForeignText, Install,
     InstallOutcome, Offering, ProvisionOutcome, RunnerId, RunnerName, VmSpec, VmTags,
 };
 use azlin_fleet::observe::{DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE};
 use azlin_fleet::seeded_bug;
 use azlin_fleet::state::RefusalEffect;
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -37,6 +41,8 @@ pub(crate) struct RunnerLifecycle {
     stop: CancellationToken,
     downloads: SingleFlight<Site, Result<Vec<Download>, String>>,
     capacity: Arc<CapacityCache>,
+    /// What VMs whose start failed have printed last, until it is taken.
+    printed: Mutex<BTreeMap<RunnerName, ForeignText>>,
 }
 
 /// A request for a runner.
@@ -61,7 +67,13 @@ struct Identity {
 
 impl RunnerLifecycle {
     pub(crate) fn new(context: DaemonContext, capacity: Arc<CapacityCache>, stop: CancellationToken) -> Self {
-        RunnerLifecycle { context, stop, downloads: SingleFlight::default(), capacity }
+        RunnerLifecycle {
+            context,
+            stop,
+            downloads: SingleFlight::default(),
+            capacity,
+            printed: Mutex::default(),
+        }
     }
 
     /// Makes a runner by the fleet's bootstrap method.
@@ -288,6 +300,11 @@ impl RunnerLifecycle {
 }
 
 impl RunnerLifecycle {
+    /// What the VM of a runner that was removed has printed last, if it was read. It is given once.
+    pub(crate) fn printed(&self, runner: &RunnerName) -> Option<ForeignText> {
+        self.printed.lock().remove(runner)
+    }
+
     /// Removes a runner, in this order: what proves that it runs no job, its entry at GitHub, its VM.
     pub(crate) async fn destroy(&self, fleet: &Fleet, destroy: &Destroy) -> DestroyOutcome {
         let context = &self.context;
@@ -303,7 +320,9 @@ impl RunnerLifecycle {
             tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, ?outcome, "{}: the entry of {} stays for now: {outcome:?}", fleet.name, destroy.runner);
         }
         if matches!(destroy.why, DrainReason::BootTimeout { .. } | DrainReason::Broken(_)) {
-            tell_console(context, fleet, destroy).await;
+            if let Some(printed) = tell_console(context, fleet, destroy).await {
+                self.printed.lock().insert(destroy.runner.clone(), printed);
+            }
             // The download itself may be the cause.
             self.downloads.forget(&fleet.site());
         }
@@ -326,12 +345,14 @@ fn is_taken_by_azure(key: &str) -> bool {
     ["ssh-ed25519 ", "ssh-rsa "].iter().any(|kind| key.starts_with(kind))
 }
 
-/// Logs the end of a failed VM's console output, which is lost with the VM.
-async fn tell_console(context: &DaemonContext, fleet: &Fleet, destroy: &Destroy) {
-    let Some((group, name)) = &destroy.vm else { return };
-    let Ok(Ok(Some(text))) = timeout(CONSOLE_LIMIT, context.azure.console(group, name)).await else { return };
+/// Logs the end of a failed VM's console output, which is lost with the VM. Returns its last lines.
+async fn tell_console(context: &DaemonContext, fleet: &Fleet, destroy: &Destroy) -> Option<ForeignText> {
+    let (group, name) = destroy.vm.as_ref()?;
+    let read = timeout(CONSOLE_LIMIT, context.azure.console(group, name)).await;
+    let Ok(Ok(Some(text))) = read else { return None };
     if let Some(last) = telling(&text) {
         let (fleet, runner, reason) = (&fleet.name, &destroy.runner, &destroy.why);
         tracing::warn!(%fleet, %runner, vm = %name, %reason, console = %last, "{fleet}: {runner} is to be removed ({reason}); what it printed last: {last}");
     }
+    last_lines(&text)
 }

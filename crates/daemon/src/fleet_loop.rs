@@ -31,6 +31,9 @@ mod tests;
 
 pub(crate) use context::{LoopContext, PollSchedule, ProvisioningLimit};
 
+/// How often a fleet's history is written. What was shown since is lost if the daemon is killed.
+const HISTORY_EVERY: Duration = Duration::from_secs(5 * 60);
+
 /// A tick that takes longer is stuck: each request has a far shorter limit.
 const LONGEST_TICK: Duration = Duration::from_secs(15 * 60);
 
@@ -41,6 +44,8 @@ pub struct FleetLoop {
     fleet_state: FleetState,
     /// The fleet's state as it was saved last.
     saved: FleetState,
+    /// When the fleet's history was saved last.
+    history_saved: Instant,
     /// The number of the last tick.
     tick: u64,
     /// The poll that is due, if one is.
@@ -66,7 +71,9 @@ impl FleetLoop {
         let fleet_state = shared.state.load(&fleet.name);
         let subscription = &fleet.vm.group.subscription_id;
         shared.capacity.recall(subscription, fleet_state.capacity.clone(), shared.context.now());
+        shared.recall_history(&fleet.name);
         FleetLoop {
+            history_saved: Instant::now(),
             operations: Operations::new(shared.provisioning.limit, shared.fleets.now().len()),
             trigger_queue: shared.trigger_router.trigger_queue(&fleet.name),
             config: OwnConfig::new(fleet, configured),
@@ -168,6 +175,7 @@ impl FleetLoop {
             // Each operation has limits of its own.
             () = probe.answer_for(Duration::MAX) => {}
         }
+        self.save_history();
     }
 
     /// Whether it is too early for another poll because GitHub's budget is short.
@@ -195,7 +203,11 @@ impl FleetLoop {
         self.operations.share_among(self.shared.provisioning.limit, all.len());
         let was_configured = self.config.is_configured;
         let calls_for_tick = self.config.update(all.get(&self.config.fleet.name));
+        if !was_configured && self.config.is_configured {
+            self.shared.recall_history(&self.config.fleet.name);
+        }
         if was_configured && !self.config.is_configured {
+            self.save_history();
             self.shared.status_store.remove(&self.config.fleet.name);
         }
         calls_for_tick
@@ -211,6 +223,7 @@ impl FleetLoop {
             () = self.tick() => {}
         }
         self.settle().await;
+        self.save_history();
         let Reported { mut failed, status, .. } = self.reported;
         let errors = status.map(|status| status.errors).unwrap_or_default();
         failed.extend(errors.into_iter().filter(|error| error.about.fails_a_run()).map(|error| error.what));
@@ -251,6 +264,9 @@ impl FleetLoop {
             plan.actions.into_iter().map(|action| self.name(action)).collect();
         // Saved before anything is sent: after a crash, the next daemon knows what was requested.
         self.save();
+        if self.history_saved.elapsed() >= HISTORY_EVERY {
+            self.save_history();
+        }
         let begins = !named.is_empty();
         for (name, action) in named {
             self.begin(name, action);
@@ -293,6 +309,14 @@ impl FleetLoop {
             self.fleet_state.scaled(fleet, now);
         }
         (plan, seen)
+    }
+
+    fn save_history(&mut self) {
+        self.history_saved = Instant::now();
+        let fleet = &self.config.fleet.name;
+        if let Some(history) = self.shared.status_store.history(fleet) {
+            self.shared.state.save_history(fleet, &history);
+        }
     }
 
     fn save(&mut self) {

@@ -41,7 +41,7 @@ pub(crate) async fn follow_forgotten(shared: Arc<LoopContext>) {
         let (now, view) = (shared.context.now(), shared.status_store.read());
         let bad = pools_of(&view.bad_files);
         let fleets = fleets.iter().map(Arc::as_ref);
-        let found = forgotten(&contents, fleets, &bad, &shared.prices, &view.forgotten, now);
+        let found = forgotten(&contents, fleets, &bad, &shared.presentation.prices, &view.forgotten, now);
         report(&view.forgotten, &found, now);
         shared.status_store.forgotten(found);
     }

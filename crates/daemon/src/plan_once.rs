@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::config::Fleet;
-use azlin_fleet::model::{Prices, Queue};
+use azlin_fleet::model::Queue;
 use azlin_fleet::observe::{Poll, Seen, Snapshot};
 use azlin_fleet::plan::{Plan, at_hours, plan};
-use azlin_fleet::report::{FleetStatus, Tick};
+use azlin_fleet::report::{FleetStatus, Presentation, Tick};
 use azlin_fleet::state::FleetState;
 use jiff::Timestamp;
 
@@ -36,9 +36,9 @@ pub struct Planned {
 
 impl Planned {
     /// The fleet's status as that tick would report it.
-    pub fn status(&self, prices: &Prices) -> FleetStatus {
+    pub fn status(&self, presentation: &Presentation) -> FleetStatus {
         let tick = Tick { number: 1, at: self.at, next: None };
-        FleetStatus::of(&self.fleet, &self.plan, &self.seen, &self.fleet_state, prices, tick, &[])
+        FleetStatus::of(&self.fleet, &self.plan, &self.seen, &self.fleet_state, presentation, tick, &[])
     }
 }
 

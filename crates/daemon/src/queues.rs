@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use azlin_fleet::config::{Fleet, Site};
 use azlin_fleet::model::{
-    AccountName, CredentialName, ForeignText, Job, JobId, JobStatus, PoolName, Queue, RepoId, RepoSlug,
-    RunnerGroup, Scope,
+    AccountName, CredentialName, Job, JobId, JobStatus, PoolName, Queue, RepoId, RepoSlug, RunnerGroup, Scope,
 };
 use azlin_fleet::observe::{
-    Demand, GROUPS_MAX_AGE, JobTimes, ObservedDemand, REPOSITORIES_MAX_AGE, Seen, attribute, refused, working,
+    Demand, GROUPS_MAX_AGE, JobTimes, ObservedDemand, REPOSITORIES_MAX_AGE, Seen, Working, attribute,
+    refused, working,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -45,7 +45,7 @@ struct RepoQueue {
     /// The jobs that the queue shows.
     shown: BTreeSet<JobId>,
     demands: BTreeMap<PoolName, Demand>,
-    working: BTreeMap<ForeignText, JobId>,
+    working: Working,
 }
 
 /// The queues that one fleet serves.
@@ -248,7 +248,7 @@ impl FleetQueue {
     }
 
     /// Running jobs by the name of their runner.
-    fn working(&self) -> BTreeMap<ForeignText, JobId> {
+    fn working(&self) -> Working {
         let repos = self.repos.as_ref().into_iter().flatten();
         repos.flat_map(|(_, repo)| repo.working.clone()).collect()
     }

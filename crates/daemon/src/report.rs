@@ -7,7 +7,7 @@
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
     ActionReason, BootstrapOutcome, CallError, Completed, DestroyOutcome, Failure, InstallOutcome, PoolName,
-    ProvisionOutcome, RunnerName, ScalingAction, elapsed, in_words,
+    ProvisionOutcome, RepoSlug, RunnerName, ScalingAction, WebLink, elapsed, in_words,
 };
 use azlin_fleet::observe::Snapshot;
 use azlin_fleet::plan::Plan;
@@ -37,17 +37,22 @@ pub(crate) fn decided(fleet: &Fleet, plan: &Plan, tick: u64) {
 /// Reports what runners did by themselves.
 pub(crate) fn happened(fleet: &PoolName, runner_events: &[(RunnerName, RunnerEvent)], tick: u64) {
     for (runner, runner_event) in runner_events {
-        let (action, job) = (runner_event.as_str(), runner_event.job().map(|job| job.0));
+        let (action, named) = (runner_event.as_str(), runner_event.job());
+        let job = named.map(|job| job.id.0);
+        let job_repo = named.and_then(|job| job.repo.as_ref()).map(RepoSlug::as_str);
+        let job_workflow = named.and_then(|job| job.workflow.as_deref());
+        let job_name = named.and_then(|job| job.name.as_deref());
+        let job_link = named.and_then(|job| job.link.as_ref()).map(WebLink::as_str);
         match runner_event {
             RunnerEvent::Online(took) => {
                 let took_s = took.as_secs();
                 info!(%fleet, %runner, vm = %runner, action, took_s, tick, "{fleet}: {runner} {runner_event}");
             }
             RunnerEvent::TookJob(_) | RunnerEvent::EndedJob(_) => {
-                info!(%fleet, %runner, vm = %runner, action, job, tick, "{fleet}: {runner} {runner_event}");
+                info!(%fleet, %runner, vm = %runner, action, job, job_repo, job_workflow, job_name, job_link, tick, "{fleet}: {runner} {runner_event}");
             }
             RunnerEvent::Vanished(_) | RunnerEvent::Evicted(_) => {
-                warn!(%fleet, %runner, vm = %runner, action, job, tick, "{fleet}: {runner} {runner_event}");
+                warn!(%fleet, %runner, vm = %runner, action, job, job_repo, job_workflow, job_name, job_link, tick, "{fleet}: {runner} {runner_event}");
             }
         }
     }

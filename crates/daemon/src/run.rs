@@ -67,7 +67,7 @@ impl Daemon {
             trigger_router: TriggerRouter::new(fleets.clone(), epoch),
             fleets,
             status_store,
-            prices: config.prices.clone(),
+            presentation: config.into(),
             schedule: PollSchedule { epoch, queue: config.poll_queue, health: config.poll_health },
             liveness: Liveness::default(),
             context,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use azlin_fleet::config::ForgottenFleet;
-use azlin_fleet::model::PoolName;
-use azlin_fleet::report::{BadFileStatus, DaemonError, DaemonErrorKind, FleetStatus, History};
+use azlin_fleet::model::{FailedStart, PoolName};
+use azlin_fleet::report::{BadFileStatus, DaemonError, DaemonErrorKind, FleetStatus, History, Recent};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -60,8 +61,12 @@ impl StatusStore {
         StatusReader(reader)
     }
 
-    pub(crate) fn publish(&self, status: FleetStatus) {
-        self.histories(|histories| histories.entry(status.pool.clone()).or_default().saw(&status));
+    pub(crate) fn publish(&self, mut status: FleetStatus) {
+        status.recent = self.histories(|histories| {
+            let history = histories.entry(status.pool.clone()).or_default();
+            history.saw(&status);
+            Some(history.recent.status(status.at))
+        });
         self.view.send_modify(|view| {
             view.revision += 1;
             view.revisions.insert(status.pool.clone(), view.revision);
@@ -117,6 +122,33 @@ impl StatusStore {
                 view.forgotten = found;
             }
             is_new
+        });
+    }
+
+    /// A runner of a fleet has begun a job that waited so long.
+    pub(crate) fn waited(&self, fleet: &PoolName, waited: Duration, now: Timestamp) {
+        self.metrics.waited(fleet, waited);
+        self.recent(fleet, |recent| recent.begun(waited, now));
+    }
+
+    /// A start of a fleet has failed.
+    pub(crate) fn start_failed(&self, fleet: &PoolName, why: FailedStart, now: Timestamp) {
+        self.recent(fleet, |recent| recent.start_failed(why, now));
+    }
+
+    /// Of a fleet that has no history, as one whose file is gone, nothing is counted.
+    fn recent(&self, fleet: &PoolName, count: impl FnOnce(&mut Recent)) {
+        self.histories(|histories| {
+            if let Some(history) = histories.get_mut(fleet) {
+                count(&mut history.recent);
+            }
+        });
+    }
+
+    /// Takes in what was kept of a fleet's history, unless the fleet has one.
+    pub(crate) fn recall(&self, fleet: &PoolName, kept: impl FnOnce() -> History) {
+        self.histories(|histories| {
+            histories.entry(fleet.clone()).or_insert_with(kept);
         });
     }
 

@@ -20,7 +20,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::config::Fleet;
-use crate::model::{CompletedJob, Job, JobId, PoolName, Queue, RepoSlug, RunnerName, elapsed, in_words};
+use crate::model::{
+    CompletedJob, ForeignText, Job, JobId, NamedJob, PoolName, Queue, RepoSlug, RunnerName, WebLink, elapsed,
+    in_words,
+};
 use crate::observe::Snapshot;
 use crate::plan::Plan;
 use crate::state::FleetState;
@@ -89,6 +92,10 @@ pub enum ExplainedItem {
         name: Option<String>,
         /// Its repository, where it is known.
         repo: Option<RepoSlug>,
+        /// The name of its workflow, where it is known.
+        workflow: Option<ForeignText>,
+        /// Its page at GitHub, where that is known.
+        link: Option<WebLink>,
     },
     /// A runner.
     Runner {
@@ -206,8 +213,10 @@ impl Explanation {
 impl fmt::Display for ExplainedItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ExplainedItem::Job { id, name: Some(name), .. } => write!(f, "job {id} ({name})"),
-            ExplainedItem::Job { id, name: None, .. } => write!(f, "job {id}"),
+            ExplainedItem::Job { id, name, workflow, .. } => {
+                let (name, workflow) = (name.as_deref().map(Into::into), workflow.clone());
+                NamedJob { name, workflow, ..(*id).into() }.fmt(f)
+            }
             ExplainedItem::Runner { name, .. } => write!(f, "runner {name}"),
         }
     }

@@ -2,15 +2,22 @@
 
 mod scene;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::config::Fleet;
-use crate::model::{Job, JobId, JobStatus, RunId};
+use crate::model::{Job, JobId, JobStatus, NamedJob, RunId};
 
 pub(crate) use scene::*;
 
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).expect("in range")
+}
+
+/// The job of that number, as a runner runs it.
+pub(crate) fn runs(id: u64) -> Arc<NamedJob> {
+    Arc::new(JobId(id).into())
 }
 
 /// A job of `o/r` for any self-hosted runner, queued since that second.
@@ -20,6 +27,8 @@ pub(crate) fn queued_job(id: u64, created: i64) -> Job {
         run_id: RunId(1),
         repo: "o/r".parse().expect("valid"),
         name: "build".into(),
+        workflow: None,
+        link: None,
         status: JobStatus::Queued,
         labels: vec!["self-hosted".into()],
         created_at: at(created),

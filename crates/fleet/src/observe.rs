@@ -16,8 +16,8 @@ mod trigger_pace;
 pub use busy_runners::BusyRunners;
 pub use by_name::by_name;
 pub use demand::{
-    Claim, Demand, OldestPending, QueueMetrics, UnservedJobs, attribute, claims_alike, has_label,
-    is_in_scope, labels_served, owner, serves,
+    Claim, Demand, QueueMetrics, QueuedJob, UnservedJobs, attribute, claims_alike, has_label, is_in_scope,
+    labels_served, owner, serves,
 };
 pub use first_look::{FIRST_LOOKS_AT_ONCE, first_look_pause};
 pub use freshness::{
@@ -30,7 +30,7 @@ pub use poll_pace::{PollPacer, SlowedBy, SlowedPolling};
 pub use run_reads::{MOST_RUNS, RunChoice, RunReads, RunState, can_be_ours};
 pub(crate) use snapshot::list_lag;
 pub use snapshot::{
-    Lists, ObservedDemand, Operation, Seen, Snapshot, entries_by_prefix, entries_of, unknown_demand,
+    Lists, ObservedDemand, Operation, Seen, Snapshot, Working, entries_by_prefix, entries_of, unknown_demand,
     vms_by_pool, working,
 };
 pub use trigger::{ReadScope, Triggers};

@@ -22,4 +22,4 @@ pub use last_scaling::LastScaling;
 pub use runner_events::{BootSteps, RunnerEvent, runner_events};
 pub use runner_state::{Jobs, RunnerState};
 pub use start_backoff::StartBackoff;
-pub use usage::{Ledger, Spent};
+pub use usage::{Ledger, Spent, SpentDay};

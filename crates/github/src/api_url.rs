@@ -61,9 +61,9 @@ impl ApiUrl {
         })
     }
 
-    /// The page of a scope, for `config.sh`: the API is at `api.` of GitHub's own host, and below `/api/v3`
-    /// of an Enterprise Server (Docs: Getting started with the REST API).
-    pub(crate) fn page(&self, scope: &Scope) -> String {
+    /// Where GitHub's pages are: the API is at `api.` of GitHub's own host, and below `/api/v3` of an Enterprise Server
+    /// (Docs: Getting started with the REST API).
+    fn site_text(&self) -> String {
         let host = self.root.host_str().unwrap_or_default();
         let host = if host == "api.github.com" || host.ends_with(".ghe.com") {
             host.strip_prefix("api.").unwrap_or(host)
@@ -71,12 +71,22 @@ impl ApiUrl {
             host
         };
         let port = self.root.port().map_or(String::new(), |port| format!(":{port}"));
+        format!("{}://{host}{port}", self.root.scheme())
+    }
+
+    /// Where GitHub's pages are.
+    pub(crate) fn site(&self) -> Option<Url> {
+        self.site_text().parse().ok()
+    }
+
+    /// The page of a scope, for `config.sh`.
+    pub(crate) fn page(&self, scope: &Scope) -> String {
         let path = match scope {
             Scope::Repo(repo) => repo.to_string(),
             Scope::Org(org) => org.to_string(),
             Scope::Enterprise(name) => format!("enterprises/{name}"),
         };
-        format!("{}://{host}{port}/{path}", self.root.scheme())
+        format!("{}/{path}", self.site_text())
     }
 
     /// Whether a link from an answer stays at this origin. The token is sent nowhere else.

@@ -42,7 +42,7 @@ pub(crate) fn failed(call: &GitHubCall, answer: &HttpReply, token: &str) -> Call
 /// What a refusal's text and headers say beyond its status.
 fn by_text(answer: &HttpReply) -> Option<(CallErrorKind, Advice)> {
     let advice = match meaning(answer) {
-        Some(Meaning::NotSignedIn) => Advice::ReplaceToken,
+        Some(Meaning::NotSignedIn) => Advice::ReplaceToken(None),
         Some(Meaning::AddressNotAllowed) => Advice::AllowAddress,
         Some(Meaning::NoUserAgent) => Advice::KeepUserAgent,
         Some(Meaning::Blocked) => Advice::AskToUnblock,
@@ -93,7 +93,7 @@ fn by_status(call: &GitHubCall, status: StatusCode, headers: &HeaderMap) -> (Cal
         None => Cow::Borrowed(call.needs),
     };
     match status {
-        StatusCode::UNAUTHORIZED => (CallErrorKind::NotPermitted, Advice::ReplaceToken),
+        StatusCode::UNAUTHORIZED => (CallErrorKind::NotPermitted, Advice::ReplaceToken(None)),
         StatusCode::FORBIDDEN => (CallErrorKind::NotPermitted, Advice::GrantToken(needs())),
         StatusCode::NOT_FOUND => (CallErrorKind::NotFound, Advice::CheckNameAndToken(needs())),
         StatusCode::CONFLICT => (CallErrorKind::NameTaken, Advice::RenameRunner),

@@ -10,6 +10,7 @@ use ring::hmac;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
+use crate::api_url::ApiUrl;
 use crate::pages::ListPage;
 use crate::{WebhookVerifier, answer, hooks, link, queue, rate, refusal, wire};
 
@@ -73,8 +74,9 @@ fn read(body: &[u8]) {
         let _ = RunnerInfo::from(runner);
     }
     let repo = "o/r".parse().expect("a repository");
+    let api = ApiUrl::new(&"https://api.github.com".parse().expect("a URL")).expect("a good one");
     for job in page::<wire::JobsJson>(body).into_iter().chain(serde_json::from_slice(body).ok()) {
-        let _ = queue::found(job, &repo);
+        let _ = queue::found(job, &repo, &api);
     }
     for attempt in hooks::read(body) {
         let _ = attempt.has_arrived();

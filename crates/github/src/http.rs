@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::{CallError, CallOutcome};
+use azlin_fleet::model::{Advice, CallError, CallOutcome};
 use azlin_http::{
     ApiClient, FailedTry, HttpReply, HttpRequest, HttpSettings, HttpTransport, NoReply, PATIENCE,
     RequestEffect,
@@ -191,7 +191,11 @@ impl Http {
     }
 
     pub(crate) fn failed(&self, call: &GitHubCall, answer: &HttpReply) -> CallError {
-        error::failed(call, answer, self.sign_in.secret().expose_secret())
+        let error = error::failed(call, answer, self.sign_in.secret().expose_secret());
+        match &error.advice {
+            Some(Advice::ReplaceToken(_)) => error.advise(Advice::ReplaceToken(self.sign_in.origin())),
+            _ => error,
+        }
     }
 
     pub(crate) fn read<T: DeserializeOwned>(&self, call: &GitHubCall, body: &[u8]) -> Result<T, CallError> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use azlin_fleet::model::{
     AccountName, CallError, CallErrorKind, CompletedJob, ForeignText, FoundJob, Job, JobId, JobStatus, Queue,
-    RepoId, RepoSlug, RunId, RunRepository,
+    RepoId, RepoSlug, RunId, RunRepository, WebLink,
 };
 use azlin_fleet::observe::{MOST_RUNS, RunReads, RunState, can_be_ours};
 use azlin_http::RequestEffect;
@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use reqwest::Method;
 
 use crate::answer::Expects;
+use crate::api_url::ApiUrl;
 use crate::http::{GitHubCall, Http};
 use crate::pages::{self, List, ListPage};
 use crate::watched::{HELD, Watched};
@@ -166,7 +167,7 @@ impl RepositoryQueues {
                     queue.missing.extend(moved(&list, "jobs of a run"));
                     let mut jobs = Vec::new();
                     for job in list.items.into_values() {
-                        match known(job, repo) {
+                        match known(job, repo, &http.api) {
                             Ok(Some(job)) => jobs.push(job),
                             Ok(None) => {}
                             Err(sentence) => queue.missing.push(sentence),
@@ -310,24 +311,27 @@ async fn jobs(http: &Http, repo: &RepoSlug, run: u64) -> Result<List<wire::JobJs
 pub(crate) async fn job(http: &Http, repo: &RepoSlug, id: JobId) -> Result<Option<FoundJob>, CallError> {
     let path = format!("repos/{repo}/actions/jobs/{id}");
     match http.page::<wire::JobJson>(&read(http, &path)?).await {
-        Ok((job, _)) => found(job, repo).map(Some),
+        Ok((job, _)) => found(job, repo, &http.api).map(Some),
         Err(error) if error.kind == CallErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-pub(crate) fn found(job: wire::JobJson, repo: &RepoSlug) -> Result<FoundJob, CallError> {
+pub(crate) fn found(job: wire::JobJson, repo: &RepoSlug, api: &ApiUrl) -> Result<FoundJob, CallError> {
     if job.status == "completed" {
+        let link = link(&job, api);
         return Ok(FoundJob::Completed(CompletedJob {
             id: JobId(job.id),
             name: job.name,
+            workflow: job.workflow_name,
+            link,
             conclusion: job.conclusion.unwrap_or_else(|| "no conclusion".into()),
             completed_at: job.completed_at,
             runner_name: job.runner_name.filter(|name| !name.is_empty()),
         }));
     }
     let unknown = |sentence| CallError::new(CallErrorKind::Unavailable, format!("{sentence}, in {repo}"));
-    match known(job, repo) {
+    match known(job, repo, api) {
         Ok(Some(job)) => Ok(FoundJob::Open(job)),
         Ok(None) => Err(unknown("the job was completed a moment ago".to_owned())),
         Err(sentence) => Err(unknown(sentence)),
@@ -360,7 +364,7 @@ fn moved<T>(list: &List<T>, what: &str) -> Option<String> {
 }
 
 /// The job as the fleet needs it; `None` when it is completed; a sentence when it cannot be counted.
-fn known(job: wire::JobJson, repo: &RepoSlug) -> Result<Option<Job>, String> {
+fn known(job: wire::JobJson, repo: &RepoSlug, api: &ApiUrl) -> Result<Option<Job>, String> {
     let status = match job.status.as_str() {
         "completed" => return Ok(None),
         "queued" => JobStatus::Queued,
@@ -373,17 +377,25 @@ fn known(job: wire::JobJson, repo: &RepoSlug) -> Result<Option<Job>, String> {
     let Some(created_at) = job.created_at.or(job.started_at) else {
         return Err(format!("job {} has no time of creation that can be true", job.id));
     };
+    let link = link(&job, api);
     Ok(Some(Job {
         id: JobId(job.id),
         run_id: RunId(job.run_id),
         repo: repo.clone(),
         name: job.name,
+        workflow: job.workflow_name,
+        link,
         status,
         labels: job.labels.unwrap_or_default(),
         created_at,
         started_at: job.started_at.filter(|_| status == JobStatus::InProgress),
         runner_name: runner_of(job.runner_name, job.runner_id),
     }))
+}
+
+/// The job's page, if it is one of this GitHub.
+fn link(job: &wire::JobJson, api: &ApiUrl) -> Option<WebLink> {
+    WebLink::on_site(job.html_url.as_deref()?, &api.site()?)
 }
 
 /// The runner of a job: its name, or `#7` where GitHub gives its id alone. An id of 0 is none.

@@ -116,6 +116,14 @@ impl SignIn {
         }
     }
 
+    /// Where the configured token came from, if that is known.
+    pub(crate) fn origin(&self) -> Option<Arc<str>> {
+        match &self.credential {
+            GitHubCredential::Token(token) => token.origin(),
+            GitHubCredential::App(_) => None,
+        }
+    }
+
     /// The token, so that texts can be redacted.
     pub(crate) fn secret(&self) -> Arc<SecretString> {
         match &self.credential {

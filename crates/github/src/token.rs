@@ -17,7 +17,11 @@ const KINDS: [(&str, TokenKind); 5] = [
 
 /// A token that can be sent: without blanks, control characters and quotes, and not a placeholder.
 #[derive(Clone)]
-pub struct Token(Arc<SecretString>);
+pub struct Token {
+    secret: Arc<SecretString>,
+    /// Where it came from, for people: a file or a variable.
+    origin: Option<Arc<str>>,
+}
 
 impl Token {
     /// Checks a token from the environment or a file. Blanks around it are dropped.
@@ -27,7 +31,17 @@ impl Token {
     pub fn new(text: &SecretString) -> Result<Self, TokenError> {
         let token = text.expose_secret().trim();
         check(token)?;
-        Ok(Token(Arc::new(SecretString::from(token))))
+        Ok(Token { secret: Arc::new(SecretString::from(token)), origin: None })
+    }
+
+    /// The same token, with where it came from: a file or a variable, for people.
+    #[must_use]
+    pub fn from_origin(self, origin: &str) -> Self {
+        Token { origin: Some(origin.into()), ..self }
+    }
+
+    pub(crate) fn origin(&self) -> Option<Arc<str>> {
+        self.origin.clone()
     }
 
     /// A remark where the token does not look like one of github.com. It is no error, since a GitHub
@@ -41,7 +55,7 @@ impl Token {
 
     /// Its kind, by what it begins with.
     pub(crate) fn kind(&self) -> TokenKind {
-        let token = self.0.expose_secret();
+        let token = self.secret.expose_secret();
         let known = KINDS.iter().find(|(prefix, _)| token.starts_with(prefix));
         match known {
             Some((_, kind)) => *kind,
@@ -51,7 +65,7 @@ impl Token {
     }
 
     pub(crate) fn secret(&self) -> Arc<SecretString> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.secret)
     }
 }
 

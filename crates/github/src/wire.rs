@@ -124,6 +124,10 @@ pub(crate) struct JobJson {
     pub(crate) runner_name: Option<ForeignText>,
     #[serde(default)]
     pub(crate) runner_id: Option<u64>,
+    #[serde(default)]
+    pub(crate) workflow_name: Option<ForeignText>,
+    #[serde(default)]
+    pub(crate) html_url: Option<ForeignText>,
 }
 
 impl ListPage for JobsJson {

@@ -28,7 +28,7 @@ async fn it_shows_runners_as_they_live_and_why() {
     let text = browser.text().await;
     for told in [
         "bad.toml cannot be used, since",
-        "Jobs waiting",
+        "Jobs queued",
         "repo:o/r",
         "Standard_D4s_v5",
         "$0.19 an hour",
@@ -41,14 +41,14 @@ async fn it_shows_runners_as_they_live_and_why() {
 
     // The page updates by itself.
     submit(&cloud, "gpu", 3, 600);
-    reads(&browser, "3 jobs waiting").await;
+    reads(&browser, "3 jobs queued").await;
     reads(&browser, "3 working of 6").await;
     reads(&browser, "scale up from 0 to 3: 3 jobs queued, 3 runners short").await;
     let drawn = "[...document.querySelectorAll('.fleet:nth-child(2) .picture path')].map((path) => path.getAttribute('class'))";
     let drawn = browser.get(drawn).await;
     assert!(drawn.as_array().unwrap().contains(&json!("f-busy")), "{drawn}");
     let said = "document.querySelector('.fleet:nth-child(2) .picture svg').getAttribute('aria-label')";
-    assert!(browser.get(said).await.as_str().unwrap().contains("at most 3 jobs waited"));
+    assert!(browser.get(said).await.as_str().unwrap().contains("at most 3 jobs were queued"));
     browser.picture("page-light").await;
 
     // A removed fleet disappears from the page.

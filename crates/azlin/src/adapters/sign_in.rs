@@ -21,6 +21,10 @@ const MOST_BYTES: u64 = 64 * 1024;
 pub(super) fn token(name: Option<&CredentialName>, environment: &ProcessEnvironment) -> Result<Token> {
     let (file, variable) = (named("github-token", name), variable("GITHUB_TOKEN", name));
     let given = credential(environment.credentials.as_deref(), &file)?;
+    let origin = match (&given, &environment.credentials) {
+        (Some(_), Some(folder)) => origin(folder, &file),
+        _ => format!("the variable {variable}"),
+    };
     let token = given.or_else(|| (environment.variable)(&variable)).ok_or_else(|| {
         SignInError::new("there is no token for GitHub").advise(format!(
             "set {variable}, give the service the systemd credential {file}, or name a GitHub App in azlin.toml \
@@ -29,13 +33,22 @@ pub(super) fn token(name: Option<&CredentialName>, environment: &ProcessEnvironm
         ))
     })?;
     let token = Token::new(&token).map_err(|error| {
-        SignInError::new(format!("the token for GitHub cannot be used: {}", error.why()))
+        SignInError::new(format!("the token for GitHub in {origin} cannot be used: {}", error.why()))
             .advise(TokenError::ADVICE)
     })?;
+    let token = token.from_origin(&origin);
     if let Some(note) = token.note() {
         tracing::warn!(reason = %note, "the token for GitHub looks unusual: {note}");
     }
     Ok(token)
+}
+
+/// Where a credential came from, for people. systemd gives the service copies, in a directory that goes with it.
+fn origin(folder: &Path, file: &str) -> String {
+    if folder.starts_with("/run/credentials") {
+        return format!("systemd's credential {file} (/etc/azlin/credentials/{file} in the package's unit)");
+    }
+    folder.join(file).display().to_string()
 }
 
 /// The app of a credential, with its private key.
@@ -125,6 +138,20 @@ mod tests {
         std::fs::write(folder.path().join("github-token-my-partner"), "<no token>").expect("written");
         token(Some(&name), &environment).expect_err("the credential goes before the variable");
         token(None, &environment).expect("that of another is untouched");
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_used_is_told_with_its_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let environment = environment(folder.path());
+        std::fs::write(folder.path().join("github-token"), "<no token>").expect("written");
+        let path = folder.path().join("github-token").display().to_string();
+        let told = format!("{:#}", token(None, &environment).expect_err("a placeholder"));
+        assert!(told.contains(&format!("the token for GitHub in {path} cannot be used")), "{told}");
+        assert_eq!(
+            origin(Path::new("/run/credentials/azlin-github-runner.service"), "github-token"),
+            "systemd's credential github-token (/etc/azlin/credentials/github-token in the package's unit)"
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use azlin_fleet::model::Prices;
+use azlin_fleet::model::PoolName;
+use azlin_fleet::report::Presentation;
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
@@ -35,11 +36,18 @@ pub(crate) struct LoopContext {
     pub(crate) provisioning: ProvisioningLimit,
     pub(crate) status_store: StatusStore,
     pub(crate) state: StateDir,
-    pub(crate) prices: Prices,
+    pub(crate) presentation: Presentation,
     pub(crate) schedule: PollSchedule,
     pub(crate) liveness: Liveness,
     pub(crate) trigger_router: TriggerRouter,
     pub(crate) stop: CancellationToken,
+}
+
+impl LoopContext {
+    /// Goes on with the history that an earlier daemon kept of a fleet.
+    pub(super) fn recall_history(&self, fleet: &PoolName) {
+        self.status_store.recall(fleet, || self.state.load_history(fleet).within_bounds(self.context.now()));
+    }
 }
 
 /// How many provisioning operations may be under way, over all fleets.

@@ -116,7 +116,7 @@ impl FleetLoop {
         }
         let running = &mut self.last_look.running;
         for waited in begun(&fleet.name, running, queue.running(), queue.is_whole()) {
-            shared.status_store.metrics().waited(&fleet.name, waited);
+            shared.status_store.waited(&fleet.name, waited, now);
         }
         (seen, are_lists_new)
     }

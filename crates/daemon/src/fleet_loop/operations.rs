@@ -178,7 +178,13 @@ impl FleetLoop {
         let (failed_before, is_news) =
             (!removals.is_empty(), failure.map(|failure| removals.is_news(failure)));
         let was_asked = self.fleet_state.runners.get(&name).is_some_and(RunnerState::was_asked_to_drain);
-        self.fleet_state.record(&name, &completed, self.shared.context.now());
+        let now = self.shared.context.now();
+        if let Some(why) = self.fleet_state.record(&name, &completed, now) {
+            self.shared.status_store.start_failed(&fleet.name, why, now);
+        }
+        if let Some(console) = self.shared.lifecycle.printed(&name) {
+            self.fleet_state.failed_start_printed(console);
+        }
         report::removals_end(&fleet.name, failed_before && self.fleet_state.removals.is_empty(), self.tick);
         self.has_room_again |= self.lacks_room && completed.frees_room();
         let complaint = completed.error().map(str::to_owned);

@@ -52,8 +52,8 @@ impl FleetLoop {
         report::decided(fleet, plan, self.tick);
         let tick = Tick { number: self.tick, at: self.shared.context.now(), next: Some(self.next_poll()) };
         let errors = self.reported.status.as_ref().map_or(&[][..], |status| &status.errors);
-        let prices = &self.shared.prices;
-        let status = FleetStatus::of(fleet, plan, seen, &self.fleet_state, prices, tick, errors);
+        let presentation = &self.shared.presentation;
+        let status = FleetStatus::of(fleet, plan, seen, &self.fleet_state, presentation, tick, errors);
         report::errors_changed(fleet, errors, &status.errors, tick.at, self.tick);
         self.shared.status_store.publish(status.clone());
         self.reported.status = Some(status);
@@ -75,7 +75,7 @@ impl FleetLoop {
         };
         seen.in_flight = self.operations.under_way();
         let there = runners(&self.config.fleet, seen, &self.fleet_state, self.shared.context.now());
-        status.update(&there, seen, &self.fleet_state);
+        status.update(&there, seen, &self.fleet_state, &self.shared.presentation);
         if self.config.is_configured {
             self.shared.status_store.publish(status.clone());
         }

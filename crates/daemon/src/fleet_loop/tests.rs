@@ -24,6 +24,7 @@ use crate::status_store::StatusStore;
 use crate::triggers::TriggerRouter;
 
 mod bursts;
+mod history;
 mod removals;
 mod triggers;
 
@@ -48,16 +49,14 @@ fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
 }
 
 fn live(fixture: &CloudFixture, poll: &str, fleets: Vec<Fleet>) -> Lived {
+    live_with(StateDir::default(), fixture, poll, fleets)
+}
+
+fn live_with(state: StateDir, fixture: &CloudFixture, poll: &str, fleets: Vec<Fleet>) -> Lived {
     let config = DaemonConfig::parse("azlin.toml", poll).unwrap_or_else(|problems| panic!("{problems}"));
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
-    let daemon = Daemon::new(
-        &config,
-        fleets,
-        fixture.context.clone(),
-        StateDir::default(),
-        status_store.clone(),
-        stop.clone(),
-    );
+    let daemon =
+        Daemon::new(&config, fleets, fixture.context.clone(), state, status_store.clone(), stop.clone());
     let (fleets, trigger_router) = (daemon.fleets(), daemon.trigger_router());
     let (ticks, mut reader, began) = (Ticks::default(), status_store.reader(), fixture.context.now());
     let told = Arc::clone(&ticks);

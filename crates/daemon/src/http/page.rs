@@ -79,7 +79,7 @@ impl StatusPage {
     fn history(&self, pool: &str) -> Response {
         let history = pool.parse().ok().and_then(|pool: PoolName| self.status_store.history(&pool));
         match history {
-            Some(history) => json(&history),
+            Some(history) => json(&history.view()),
             None => (StatusCode::NOT_FOUND, "there is no such fleet\n").into_response(),
         }
     }

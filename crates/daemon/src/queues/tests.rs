@@ -126,7 +126,9 @@ async fn it_is_known_which_runner_works_on_which_job() {
     sleep(Duration::from_secs(120)).await;
     let job = fixture.world().state.github.jobs.keys().next().copied().expect("one");
     let queue = read(&fixture, &queues, &fleet).await;
-    assert_eq!(queue.working(), BTreeMap::from([(name.as_str().into(), JobId(job))]));
+    let working: Vec<_> =
+        queue.working().into_iter().map(|(on, it)| (on.to_string(), it.to_string())).collect();
+    assert_eq!(working, [(name.to_string(), format!("job {job} (o/r: CI / job-{job})"))]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,11 +1,15 @@
 //! The lines of a VM's serial console that show why it did not become a runner.
 
+use crate::model::ForeignText;
 use crate::model::foreign::without_format;
 
 /// The marker of lines that our own unit on the VM prints.
 pub(super) const IDENTIFIER: &str = "azlin-runner";
 /// The most lines that an excerpt holds.
 const LINES: usize = 10;
+/// The most lines, and the most characters, that are kept of an excerpt.
+const SHOWN_LINES: usize = 3;
+const SHOWN: usize = 300;
 /// The length in bytes at which each line of an excerpt is cut.
 const LINE: usize = 300;
 
@@ -18,6 +22,17 @@ pub fn telling(console: &str) -> Option<String> {
     let told = if ours.is_empty() { lines.iter().filter(|line| !is_farewell(line)).collect() } else { ours };
     let last: Vec<&str> = told[told.len().saturating_sub(LINES)..].iter().map(|line| line.as_str()).collect();
     (!last.is_empty()).then(|| last.join(" | "))
+}
+
+/// The last lines of that excerpt, short enough to be kept and shown with other text. The end says most, so the beginning
+/// is what is left out.
+pub fn last_lines(console: &str) -> Option<ForeignText> {
+    let told = telling(console)?;
+    let lines: Vec<&str> = told.split(" | ").collect();
+    let last = lines[lines.len().saturating_sub(SHOWN_LINES)..].join(" | ");
+    let length = last.chars().count();
+    let end: String = last.chars().skip(length.saturating_sub(SHOWN - 1)).collect();
+    Some(if length >= SHOWN { format!("…{end}") } else { last }.into())
 }
 
 /// Whether systemd prints this line while it stops a machine.
@@ -67,6 +82,20 @@ mod tests {
         let console = "Linux version 6\nKernel panic - not syncing\r\n\n[\u{1b}[0;32m  OK  \u{1b}[0m] Stopped x.service\n";
         assert_eq!(telling(console).as_deref(), Some("Linux version 6 | Kernel panic - not syncing"));
         assert_eq!(telling("\n\n"), None);
+    }
+
+    #[test]
+    fn the_last_lines_are_kept_and_of_those_the_end() {
+        let five = "a\nb\nc\nd\ne\n";
+        assert_eq!(last_lines(five).as_deref(), Some("c | d | e"));
+        let long = format!("{}\n{}end", "x".repeat(200), "y".repeat(200));
+        let kept = last_lines(&long).expect("something");
+        assert!(kept.starts_with('…') && kept.ends_with("yend") && kept.chars().count() == 300, "{kept}");
+        assert_eq!(
+            last_lines("token ghp_0123456789abcdefABCDEF0123456789abcd").as_deref(),
+            Some("token [redacted]")
+        );
+        assert_eq!(last_lines("\n"), None);
     }
 
     #[test]

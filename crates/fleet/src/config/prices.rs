@@ -76,6 +76,10 @@ mod tests {
         assert!(!prices.as_of.is_empty());
         let hour = |size: &str| prices.hour(size, "eastus", false).map(|price| price.hour);
         assert_eq!(hour("Standard_D4s_v5"), Some(192_000));
+        // GPU sizes, and one whose price no two sources agree on.
+        assert_eq!(hour("Standard_NC4as_T4_v3"), Some(526_000));
+        assert_eq!(hour("Standard_ND96isr_H100_v5"), Some(98_320_000));
+        assert_eq!(hour("Standard_NC96ads_A100_v4"), None, "not known, and never 0");
         for series in ["s", "as", "ds", "ads", "ps"] {
             let of = |cores: u64| hour(&format!("Standard_D{cores}{series}_v5")).unwrap_or_default();
             for cores in [4, 8, 16] {

@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::job::JobChain;
 use super::{Link, LinkKind, decision, first_tick_after, when};
 use crate::model::{
-    Action, EphemeralRunner, ForeignText, Phase, ScalingAction, Scope, ago, counted, elapsed, first_few,
-    in_words,
+    Action, EphemeralRunner, ErrorPolicy, ForeignText, Phase, ScalingAction, Scope, ago, counted, elapsed,
+    first_few, in_words,
 };
 use crate::plan::Rotation;
+use crate::state::StartBackoff;
 
 /// GitHub assigns a job within seconds. After this time something is wrong.
 const ASSIGNED_WITHIN: Duration = Duration::from_secs(120);
@@ -78,17 +79,19 @@ impl<'a> JobChain<'a> {
                     let last =
                         if failed == 1 { "the last one".to_owned() } else { format!("the last {failed}") };
                     let what = format!(
-                        "{what}. {} failed, the last with: {}",
+                        "{what}. {} failed, the last with: {}{}",
                         counted(failed, "start"),
-                        failures.why
+                        failures.why,
+                        printed(failures)
                     );
                     let cure = format!(
                         "if this one fails too: `azlin github-runner check --pool {}`; what a VM printed \
                          is in the journal: `journalctl -u azlin-github-runner -p warning FLEET={}`",
                         fleet.name, fleet.name
                     );
-                    let verdict =
-                        format!("its runner is starting (attempt {}; {last} never came online)", failed + 1);
+                    let came =
+                        if failures.policy == ErrorPolicy::GiveUp { "never came online" } else { "failed" };
+                    let verdict = format!("its runner is starting (attempt {}; {last} {came})", failed + 1);
                     (Link::waits(LinkKind::Vm, what).cure(cure), verdict)
                 }
             };
@@ -115,9 +118,10 @@ impl<'a> JobChain<'a> {
             let at =
                 decision::after(view.now, left).map_or_else(String::new, |at| first_tick_after(at, view.now));
             let what = format!(
-                "starts failed {} in a row; the next is tried {at}. The last said: {}",
+                "starts failed {} in a row; the next is tried {at}. The last said: {}{}",
                 counted(failures.count, "time"),
-                failures.why
+                failures.why,
+                printed(failures)
             );
             let cure = format!(
                 "`azlin github-runner check --pool {}` looks for the cause: permissions, quota, image, the subnet's way \
@@ -145,9 +149,10 @@ impl<'a> JobChain<'a> {
             && let Some(closed) = view.plan.closed_places()
         {
             let cure = format!(
-                "what the message says, or another size, zone or region in fleets/{}.toml; a try every two minutes \
-                 shows whether it helped",
-                fleet.name
+                "`azlin github-runner check --pool {pool}` shows which sizes and zones this subscription can have, and \
+                 `azlin github-runner enable --pool {pool} --sizes SIZE,…` (or --zones, --location) sets others; a try \
+                 every two minutes shows whether it helped",
+                pool = fleet.name
             );
             let what = format!("Azure never makes the fleet's VMs in any of its places: {closed}");
             return (Link::broken(LinkKind::Vm, what).cure(cure), "Azure never makes its VM".to_owned());
@@ -234,6 +239,12 @@ impl<'a> JobChain<'a> {
         let cure = format!("none is needed; if it still waits in two minutes, {cure}");
         (Link::waits(LinkKind::Registration, what).cure(cure), "an idle runner is there for it".to_owned())
     }
+}
+
+/// What the VM of a failed start has printed last, where that is known.
+fn printed(failures: &StartBackoff) -> String {
+    let console = failures.console.as_ref();
+    console.map_or_else(String::new, |lines| format!(". Its console ended with: {lines}"))
 }
 
 /// "1 runner is", "2 runners are".

@@ -33,9 +33,9 @@ pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
     };
     let waits_for_more = plan.decision.action == ScalingAction::Maintain
         && plan.decision.target_runner_count > plan.decision.current_runner_count;
-    if waits_for_more && let Some(job) = &plan.demand.oldest_pending {
+    if waits_for_more && let Some(job) = plan.demand.oldest_pending() {
         let wait = in_words(fleet.scaling.max_queue_wait);
-        at(starves_at(view), format!("job {} ({}) has waited max_queue_wait ({wait})", job.id, job.name));
+        at(starves_at(view), format!("{} has waited max_queue_wait ({wait})", job.job));
     }
     if plan.decision.rule() == Rule::Cooldown {
         let ends = if waits_for_more { cooldown_ends(view) } else { surplus_goes_at(view) };
@@ -90,7 +90,7 @@ pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
 
 /// When the oldest pending job will have waited longer than `max_queue_wait`.
 pub(super) fn starves_at(view: &FleetView<'_>) -> Option<Timestamp> {
-    plan::starves_at(&view.fleet.scaling, view.plan.demand.oldest_pending.as_ref()?)
+    plan::starves_at(&view.fleet.scaling, view.plan.demand.oldest_pending()?)
 }
 
 /// When the cooldown ends. `None` means that no cooldown runs.
@@ -235,15 +235,15 @@ fn held_back(view: &FleetView<'_>, at: Option<Timestamp>, why: &str, sooner: &st
 /// The link for a maximum that leaves no room.
 fn maximum(view: &FleetView<'_>) -> (Link, String) {
     let most = view.fleet.scaling.max_runners;
-    let file = format!("fleets/{}.toml", view.fleet.name);
+    let raise = format!("`azlin github-runner enable --pool {} --max-runners N`", view.fleet.name);
     let verdict = format!("max_runners is {most}, and allows no more runners");
     if most == 0 {
-        let cure = format!("raise max_runners in {file}");
+        let cure = format!("{raise} raises it");
         return (Link::broken(LinkKind::Decision, view.plan.decision.reason.to_string()).cure(cure), verdict);
     }
     let busy = view.plan.runners.iter().filter(|runner| runner.is_busy()).map(|runner| {
         match view.seen.working.get(runner.runner_name.as_str()) {
-            Some(job) => format!("{} (job {job})", runner.runner_name),
+            Some(job) => format!("{} with {job}", runner.runner_name),
             None => runner.runner_name.to_string(),
         }
     });
@@ -257,7 +257,7 @@ fn maximum(view: &FleetView<'_>) -> (Link, String) {
         let verdict = "VMs that cannot be removed take its room".to_owned();
         return (Link::broken(LinkKind::Decision, what).cure(trouble), verdict);
     }
-    let cure = format!("raise max_runners in {file}, or wait until a runner has done its job");
+    let cure = format!("{raise} raises it; or wait until a runner has done its job");
     (Link::waits(LinkKind::Decision, what).cure(cure), verdict)
 }
 

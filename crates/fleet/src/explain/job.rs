@@ -3,7 +3,9 @@
 use super::{ExplainedItem, Explanation, FleetView, JobQuery, Link, LinkKind, LinkState};
 use super::{decision, labels, queue};
 use crate::config::Fleet;
-use crate::model::{GroupRefusal, Job, JobId, JobStatus, PoolName, RepoSlug, Scope, counted, first_few};
+use crate::model::{
+    GroupRefusal, Job, JobId, JobStatus, NamedJob, PoolName, RepoSlug, Scope, counted, first_few,
+};
 use crate::observe::{Claim, is_in_scope, left_out, owner};
 
 /// The links of a job's chain, in order.
@@ -61,13 +63,22 @@ pub fn unserved(asked: JobQuery<'_>, repo: &RepoSlug, fleets: &[&Fleet]) -> Expl
 }
 
 fn about(asked: JobQuery<'_>, pool: Option<&PoolName>) -> ExplainedItem {
-    let (id, name, repo): (JobId, Option<&str>, Option<&RepoSlug>) = match asked {
-        JobQuery::Open(job) => (job.id, Some(&job.name), Some(&job.repo)),
-        JobQuery::Completed(job, repo) => (job.id, Some(&job.name), Some(repo)),
-        JobQuery::Unknown(id, repo) | JobQuery::Elsewhere(id, repo) => (id, None, Some(repo)),
-        JobQuery::Unseen(id, _) => (id, None, None),
+    let named = match asked {
+        JobQuery::Open(job) => job.into(),
+        JobQuery::Completed(job, repo) => NamedJob {
+            id: job.id,
+            name: Some(job.name.clone()),
+            repo: Some(repo.clone()),
+            workflow: job.workflow.clone(),
+            link: job.link.clone(),
+        },
+        JobQuery::Unknown(id, repo) | JobQuery::Elsewhere(id, repo) => {
+            NamedJob { repo: Some(repo.clone()), ..id.into() }
+        }
+        JobQuery::Unseen(id, _) => id.into(),
     };
-    ExplainedItem::Job { pool: pool.cloned(), id, name: name.map(str::to_owned), repo: repo.cloned() }
+    let NamedJob { id, name, repo, workflow, link } = named;
+    ExplainedItem::Job { pool: pool.cloned(), id, name: name.map(String::from), repo, workflow, link }
 }
 
 /// A job that could start, explained for one fleet.
@@ -146,7 +157,7 @@ impl<'a> JobChain<'a> {
             LinkKind::Enabled,
             format!("{pool} is not enabled: it counts no job{}", other.unwrap_or_default()),
         )
-        .cure(format!("set `enabled = true` in fleets/{pool}.toml"))
+        .cure(format!("`azlin github-runner enable --pool {pool}` enables it"))
     }
 
     fn attribution(&self) -> (Link, String) {

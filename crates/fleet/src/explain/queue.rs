@@ -14,16 +14,13 @@ pub(super) fn judge(asked: JobQuery<'_>, view: &FleetView<'_>) -> (Link, String)
             let since =
                 job.completed_at.map_or(String::new(), |at| format!(" {} ago, at {at}", ago(at, now)));
             let what = format!("completed{since} with the conclusion {}, {ran}", job.conclusion);
-            (
-                Link::broken(LinkKind::Queue, what),
-                format!("waits no more: it is completed ({})", job.conclusion),
-            )
+            (Link::broken(LinkKind::Queue, what), format!("is completed ({})", job.conclusion))
         }
         JobQuery::Unknown(id, repo) => {
             let what = format!("GitHub has no job {id} in {repo}, or does not show it to this token");
             let cure = "copy the job's URL from its page at GitHub: .../actions/runs/RUN/job/JOB; the number of a run \
                         is not that of a job";
-            (Link::broken(LinkKind::Queue, what).cure(cure), "is not to be found".to_owned())
+            (Link::broken(LinkKind::Queue, what).cure(cure), "is not known to GitHub".to_owned())
         }
         JobQuery::Elsewhere(_, repo) => {
             let what =
@@ -88,10 +85,7 @@ fn open(job: &Job, view: &FleetView<'_>) -> (Link, String) {
             } else {
                 format!(", no runner of {}", fleet.name)
             };
-            (
-                Link::holds(LinkKind::Queue, format!("runs on {on}{whose}")),
-                format!("waits no more: it runs on {on}"),
-            )
+            (Link::holds(LinkKind::Queue, format!("runs on {on}{whose}")), format!("runs on {on}"))
         }
     }
 }

@@ -95,8 +95,8 @@ impl RunnerChain<'_> {
             (done, most) => format!("it has done {done} of at most {most} jobs"),
         };
         match (view.seen.working.get(runner.runner_name.as_str()), runner.is_busy()) {
-            (Some(job), _) => Link::holds(LinkKind::Work, format!("runs job {job}; {done}")),
-            (None, true) => Link::holds(LinkKind::Work, format!("GitHub says that it is busy; {done}")),
+            (Some(job), _) => Link::holds(LinkKind::Work, format!("runs {job}; {done}")),
+            (None, true) => Link::holds(LinkKind::Work, format!("GitHub reports that it is busy; {done}")),
             (None, false) => {
                 match view.fleet_state.runners.get(&runner.runner_name).and_then(|known| known.idle_since) {
                     Some(since) => Link::waits(

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a person can do about a call that failed. [`Display`](fmt::Display) makes the sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advice {
-    /// GitHub refuses the token: set another one.
-    ReplaceToken,
+    /// GitHub refuses the token: set another one. Where the token came from, if that is known.
+    ReplaceToken(Option<Arc<str>>),
     /// The token lacks a permission. The text names the permission in GitHub's words.
     GrantToken(Cow<'static, str>),
     /// GitHub shows nothing under this name: the name is wrong, or the token lacks a permission (in GitHub's
@@ -149,7 +150,14 @@ fn seconds(wait: Duration) -> f64 {
 impl fmt::Display for Advice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            Advice::ReplaceToken => {
+            Advice::ReplaceToken(Some(origin)) => {
+                return write!(
+                    f,
+                    "GitHub rejects the token in {origin} (wrong, expired or revoked): replace it there, then: systemctl \
+                     restart azlin-github-runner"
+                );
+            }
+            Advice::ReplaceToken(None) => {
                 "GitHub rejects the token (wrong, expired or revoked): replace it in GITHUB_TOKEN or in the credential github-token, and restart the daemon"
             }
             Advice::GrantToken(needs) => {

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ForeignText, GroupRefusal, PoolName, RepoSlug};
+use crate::model::{ForeignText, GroupRefusal, PoolName, RepoSlug, WebLink};
 
 /// GitHub's id of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,6 +59,12 @@ pub struct Job {
     pub repo: RepoSlug,
     /// The name in the workflow, such as "build (linux, 3.12)".
     pub name: ForeignText,
+    /// The name of the workflow. An older GitHub Enterprise Server does not give it.
+    #[serde(default)]
+    pub workflow: Option<ForeignText>,
+    /// The job's page at GitHub.
+    #[serde(default)]
+    pub link: Option<WebLink>,
     /// The status of the job.
     pub status: JobStatus,
     /// The labels that the job asks of a runner (`runs-on`).
@@ -100,6 +106,10 @@ pub struct CompletedJob {
     pub id: JobId,
     /// The name in the workflow.
     pub name: ForeignText,
+    /// The name of the workflow, where GitHub gives it.
+    pub workflow: Option<ForeignText>,
+    /// The job's page at GitHub.
+    pub link: Option<WebLink>,
     /// How the job ended, in GitHub's words: `success`, `cancelled`.
     pub conclusion: ForeignText,
     /// When the job ended.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{ForeignText, JobId, RunnerInfo, RunnerName, RunnerStatus, counted, elapsed};
-use crate::observe::{Seen, Snapshot};
+use crate::model::{RunnerInfo, RunnerName, RunnerStatus, counted, elapsed};
+use crate::observe::{Seen, Snapshot, Working};
 
 /// For how long a busy runner stands for a queued job. Its job may also be in a repository that the fleet does not
 /// follow, and then it stands for none.
@@ -43,7 +43,7 @@ impl BusyRunners {
         }
         demand.metrics.pending_jobs -= taken;
         if demand.metrics.pending_jobs == 0 {
-            demand.oldest_pending = None;
+            demand.pending.clear();
         }
         let are = if taken == 1 { "is" } else { "are" };
         demand.notes.push(format!(
@@ -56,7 +56,7 @@ impl BusyRunners {
     fn unnamed(
         &mut self,
         entries: &Seen<BTreeMap<RunnerName, Arc<RunnerInfo>>>,
-        working: &BTreeMap<ForeignText, JobId>,
+        working: &Working,
         now: Timestamp,
     ) -> u32 {
         let Ok(entries) = entries else { return 0 };
@@ -75,8 +75,9 @@ impl BusyRunners {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture::{Entry, Scene, at};
-    use crate::observe::{Demand, OldestPending};
+    use crate::fixture::{Entry, Scene, at, runs};
+    use crate::model::JobId;
+    use crate::observe::{Demand, QueuedJob};
 
     /// A look at a fleet with two runners: whether each is busy, and whether a job names it.
     fn look(busy: &mut BusyRunners, now: i64, pending: u32, runners: [(bool, bool); 2]) -> (u32, usize) {
@@ -88,18 +89,18 @@ mod tests {
         let names: Vec<String> = seen.entries.iter().flatten().map(|(name, _)| name.to_string()).collect();
         for (name, (_, is_named)) in names.into_iter().zip(runners) {
             if is_named {
-                seen.working.insert(name.into(), JobId(1));
+                seen.working.insert(name.into(), runs(1));
             }
         }
         let mut demand = Demand::none(at(now));
         demand.metrics.pending_jobs = pending;
         demand.metrics.queued_jobs = pending;
-        demand.oldest_pending =
-            (pending > 0).then(|| OldestPending { id: JobId(2), name: "x".into(), since: at(0) });
+        let job = || QueuedJob { job: JobId(2).into(), since: at(0) };
+        demand.pending = (pending > 0).then(job).into_iter().collect();
         seen.demand = Ok(demand);
         busy.take_off(&mut seen, at(now));
         let demand = seen.demand.expect("known");
-        assert_eq!(demand.oldest_pending.is_some(), demand.metrics.pending_jobs > 0);
+        assert_eq!(!demand.pending.is_empty(), demand.metrics.pending_jobs > 0);
         assert_eq!(demand.metrics.queued_jobs, pending, "GitHub still shows them as queued");
         (demand.metrics.pending_jobs, demand.notes.len())
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
-use crate::model::{ForeignText, Job, JobId, JobStatus, Label, PoolName, Queue, RepoSlug, Scope};
+use crate::model::{ForeignText, Job, JobId, JobStatus, Label, NamedJob, PoolName, Queue, RepoSlug, Scope};
 use crate::observe::left_out::{LeftOutJobs, left_out};
 
 /// The jobs of one fleet, counted.
@@ -57,15 +57,21 @@ impl QueueMetrics {
     }
 }
 
-/// The job that has waited longest.
+/// A job that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OldestPending {
-    /// GitHub's number.
-    pub id: JobId,
-    /// Its name in the workflow.
-    pub name: ForeignText,
+pub struct QueuedJob {
+    /// The job.
+    #[serde(flatten)]
+    pub job: NamedJob,
     /// When it began to wait.
     pub since: Timestamp,
+}
+
+impl QueuedJob {
+    /// What the order of jobs goes by: of two of one moment the lower number is older.
+    fn age(&self) -> (Timestamp, JobId) {
+        (self.since, self.job.id)
+    }
 }
 
 /// Queued jobs that no fleet serves.
@@ -74,7 +80,7 @@ pub struct UnservedJobs {
     /// How many there are.
     pub count: u32,
     /// The one that has waited longest.
-    pub oldest: OldestPending,
+    pub oldest: QueuedJob,
     /// What that one asks for.
     pub labels: Vec<ForeignText>,
 }
@@ -84,8 +90,8 @@ pub struct UnservedJobs {
 pub struct Demand {
     /// The counts.
     pub metrics: QueueMetrics,
-    /// The pending job that has waited longest.
-    pub oldest_pending: Option<OldestPending>,
+    /// The pending jobs that have waited longest, the oldest first: at most [`Demand::SHOWN`].
+    pub pending: Vec<QueuedJob>,
     /// What could not be read. When there is any, the counts are lower bounds.
     pub missing: Vec<String>,
     /// What else an operator should know about the counts.
@@ -95,11 +101,14 @@ pub struct Demand {
 }
 
 impl Demand {
+    /// So many pending jobs are named.
+    pub const SHOWN: usize = 20;
+
     /// No jobs, and nothing missing.
     pub fn none(now: Timestamp) -> Self {
         Demand {
             metrics: QueueMetrics::none(now),
-            oldest_pending: None,
+            pending: Vec::new(),
             missing: Vec::new(),
             notes: Vec::new(),
             unserved: None,
@@ -115,9 +124,7 @@ impl Demand {
             all.in_progress_jobs += of.in_progress_jobs;
             all.queued_jobs += of.queued_jobs;
             all.total_jobs += of.total_jobs;
-            let age = |oldest: &OldestPending| (oldest.since, oldest.id);
-            let oldest = [sum.oldest_pending.take(), demand.oldest_pending.clone()];
-            sum.oldest_pending = oldest.into_iter().flatten().min_by_key(age);
+            demand.pending.iter().for_each(|job| sum.name_pending(job.age(), || job.clone()));
             sum.missing.extend(demand.missing.iter().cloned());
             sum.notes.extend(demand.notes.iter().cloned());
             for unserved in demand.unserved.iter().cloned() {
@@ -125,6 +132,11 @@ impl Demand {
             }
         }
         sum
+    }
+
+    /// The pending job that has waited longest.
+    pub fn oldest_pending(&self) -> Option<&QueuedJob> {
+        self.pending.first()
     }
 
     /// The counts, unless nothing is known: no job was read, and some could not be read.
@@ -137,8 +149,7 @@ impl Demand {
             None => more,
             Some(known) => {
                 let count = known.count + more.count;
-                let age = |jobs: &UnservedJobs| (jobs.oldest.since, jobs.oldest.id);
-                let older = if age(&known) <= age(&more) { known } else { more };
+                let older = if known.oldest.age() <= more.oldest.age() { known } else { more };
                 UnservedJobs { count, ..older }
             }
         });
@@ -152,13 +163,18 @@ impl Demand {
 
     fn add(&mut self, job: &Job) {
         self.metrics.count(job.status);
-        let is_older = self
-            .oldest_pending
-            .as_ref()
-            .is_none_or(|oldest| (job.created_at, job.id) < (oldest.since, oldest.id));
-        if job.status == JobStatus::Queued && is_older {
-            self.oldest_pending =
-                Some(OldestPending { id: job.id, name: job.name.clone(), since: job.created_at });
+        if job.status == JobStatus::Queued {
+            let since = job.created_at;
+            self.name_pending((since, job.id), || QueuedJob { job: job.into(), since });
+        }
+    }
+
+    /// Names a pending job of this age, if it is among the oldest.
+    fn name_pending(&mut self, age: (Timestamp, JobId), job: impl FnOnce() -> QueuedJob) {
+        let place = self.pending.partition_point(|known| known.age() <= age);
+        if place < Self::SHOWN {
+            self.pending.truncate(Self::SHOWN - 1);
+            self.pending.insert(place, job());
         }
     }
 }
@@ -191,8 +207,7 @@ pub fn attribute<'f>(
                 && left_out(job, queue, now).is_none()
                 && let Some(demand) = demands.get_mut(&fleet.name)
             {
-                let since = queue.waits_since(job);
-                let oldest = OldestPending { id: job.id, name: job.name.clone(), since };
+                let oldest = QueuedJob { job: job.into(), since: queue.waits_since(job) };
                 demand.add_unserved(UnservedJobs { count: 1, oldest, labels: job.labels.clone() });
             }
             continue;

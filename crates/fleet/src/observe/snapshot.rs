@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::model::{
-    ForeignText, Job, JobId, JobStatus, PoolName, Queue, ResourceGroup, RunnerInfo, RunnerName, Scope, Vm,
+    ForeignText, Job, JobStatus, NamedJob, PoolName, Queue, ResourceGroup, RunnerInfo, RunnerName, Scope, Vm,
     counted, runner_name,
 };
 use crate::observe::{Demand, SlowedPolling};
@@ -24,6 +24,9 @@ pub(crate) fn list_lag(fleet: &Fleet) -> Duration {
 /// Something that was read whole, or why it was not. There is no third case.
 pub type Seen<T> = Result<T, String>;
 
+/// Running jobs by the name of the runner that they say they run on.
+pub type Working = BTreeMap<ForeignText, Arc<NamedJob>>;
+
 /// What a source of demand shows of one fleet's jobs.
 ///
 /// This is the seam between the source and the plan: a snapshot takes nothing else of it. The queues of the fleet's
@@ -33,7 +36,7 @@ pub struct ObservedDemand {
     /// How many jobs there are and which waits longest; the error says why nothing is known.
     pub demand: Seen<Demand>,
     /// Running jobs by the name of the runner that they say they run on.
-    pub working: BTreeMap<ForeignText, JobId>,
+    pub working: Working,
 }
 
 /// The lists of runners and VMs, as far as they are one fleet's. They are read together, since they are compared.
@@ -59,7 +62,7 @@ pub struct Snapshot {
     /// Resource groups beside its own that could not be read, and why. VMs may be left there.
     pub unread: BTreeMap<ResourceGroup, String>,
     /// Running jobs by the name of the runner that they say they run on.
-    pub working: BTreeMap<ForeignText, JobId>,
+    pub working: Working,
     /// Set while polls are rarer than configured.
     pub slowed: Option<SlowedPolling>,
     /// The warning about a token that ends soon.
@@ -169,10 +172,10 @@ pub fn vms_by_pool(vms: Vec<Vm>) -> BTreeMap<PoolName, BTreeMap<RunnerName, Arc<
 
 /// Jobs by the name of the runner that they say they run on. GitHub shows some as queued for a while after it has given
 /// them to a runner.
-pub fn working(queue: &Queue) -> BTreeMap<ForeignText, JobId> {
+pub fn working(queue: &Queue) -> Working {
     let has_begun = |job: &&Job| matches!(job.status, JobStatus::InProgress | JobStatus::Queued);
     let running = queue.jobs.iter().filter(has_begun);
-    running.filter_map(|job| Some((job.runner_name.clone()?, job.id))).collect()
+    running.filter_map(|job| Some((job.runner_name.clone()?, Arc::new(job.into())))).collect()
 }
 
 /// A fleet's demand when the queue could not be read: no jobs, marked as a lower bound.

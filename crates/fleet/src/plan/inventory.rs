@@ -11,10 +11,10 @@ use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::model::{
-    BrokenReason, CallErrorKind, DrainReason, EphemeralRunner, ForeignText, JobId, OtherGitHub, Phase,
-    ProvisioningState, RotationReason, RunnerInfo, RunnerName, RunnerStatus, Vm, elapsed,
+    BrokenReason, CallErrorKind, DrainReason, EphemeralRunner, OtherGitHub, Phase, ProvisioningState,
+    RotationReason, RunnerInfo, RunnerName, RunnerStatus, Vm, elapsed,
 };
-use crate::observe::{Operation, list_lag};
+use crate::observe::{Operation, Working, list_lag};
 use crate::plan::WORD_LASTS;
 use crate::seeded_bug;
 use crate::state::{FleetState, RunnerState};
@@ -26,7 +26,7 @@ const ENTRY_LAG: Duration = Duration::from_secs(30);
 pub(crate) struct Observed<'a> {
     pub(crate) entries: &'a BTreeMap<RunnerName, Arc<RunnerInfo>>,
     pub(crate) vms: &'a BTreeMap<RunnerName, Arc<Vm>>,
-    pub(crate) working: &'a BTreeMap<ForeignText, JobId>,
+    pub(crate) working: &'a Working,
     pub(crate) in_flight: &'a BTreeMap<RunnerName, Operation>,
 }
 

@@ -216,7 +216,7 @@ impl<'a> PlanBuilder<'a> {
         let there = self.runners.iter().filter(|runner| runner.takes_room()).count();
         let load = Load {
             pending_jobs: demand.metrics.pending_jobs,
-            oldest_pending: demand.oldest_pending.as_ref(),
+            oldest_pending: demand.oldest_pending(),
             available: count(available),
             busy: count(busy),
             draining: count(there - available - busy),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::config::{ScalingConfig, WarmConfig};
 use crate::model::ScalingAction;
 use crate::model::{ScalingCause, ScalingReason, WaitingJob, elapsed};
-use crate::observe::OldestPending;
+use crate::observe::QueuedJob;
 use crate::seeded_bug;
 
 /// What a fleet has and what is demanded of it.
@@ -20,7 +20,7 @@ pub struct Load<'a> {
     /// Jobs that could start now.
     pub pending_jobs: u32,
     /// The pending job that has waited longest.
-    pub oldest_pending: Option<&'a OldestPending>,
+    pub oldest_pending: Option<&'a QueuedJob>,
     /// Runners that can still take a job: provisioning, or registered and idle.
     pub available: u32,
     /// Runners that run a job.
@@ -121,7 +121,7 @@ pub fn runners_for(config: &ScalingConfig, jobs: u32) -> u32 {
 }
 
 /// When the job will have waited for too long.
-pub fn starves_at(config: &ScalingConfig, oldest: &OldestPending) -> Option<Timestamp> {
+pub fn starves_at(config: &ScalingConfig, oldest: &QueuedJob) -> Option<Timestamp> {
     oldest.since.checked_add(config.max_queue_wait).ok()
 }
 
@@ -225,9 +225,9 @@ impl Input<'_> {
         seeded_bug!(NoStarvationRule, starves, false).then(|| self.waiting(oldest))
     }
 
-    fn waiting(&self, job: &OldestPending) -> WaitingJob {
+    fn waiting(&self, job: &QueuedJob) -> WaitingJob {
         let waited = elapsed(job.since, self.timing.now);
-        WaitingJob { id: job.id, name: job.name.clone(), waited }
+        WaitingJob { id: job.job.id, name: job.job.name.clone().unwrap_or_default(), waited }
     }
 
     fn decision(&self, action: ScalingAction, target: u32, cause: ScalingCause) -> Scaling {

@@ -17,7 +17,7 @@ const JUST_AFTER: Duration = Duration::from_millis(1);
 pub fn wakes_at(fleet: &Fleet, plan: &Plan, fleet_state: &FleetState, now: Timestamp) -> Option<Timestamp> {
     let decision = &plan.decision;
     let is_short = decision.target_runner_count > decision.current_runner_count;
-    let starves = || starves_at(&fleet.scaling, plan.demand.oldest_pending.as_ref()?);
+    let starves = || starves_at(&fleet.scaling, plan.demand.oldest_pending()?);
     let timing = timing(fleet, fleet_state, now);
     let cooldown = || cooldown_ends(&fleet.scaling, timing);
     let decides = match (decision.action, decision.rule()) {

@@ -232,7 +232,7 @@ fn waiting(
     exhausted: Option<&Exhausted>,
     now: Timestamp,
 ) -> Option<String> {
-    let job = plan.demand.oldest_pending.as_ref()?;
+    let job = plan.demand.oldest_pending()?;
     let waited = elapsed(job.since, now);
     let limit = fleet.scaling.max_queue_wait + fleet.lifecycle.boot_timeout;
     if !fleet.enabled || waited <= limit {
@@ -257,10 +257,9 @@ fn waiting(
         plan.decision.reason.to_string()
     };
     Some(format!(
-        "job {} ({}) has waited for {}, longer than max_queue_wait and boot_timeout together ({}): {why}; \
+        "{} has waited for {}, longer than max_queue_wait and boot_timeout together ({}): {why}; \
          `azlin github-runner explain --pool {}` says what to do",
-        job.id,
-        job.name,
+        job.job,
         in_words(waited),
         in_words(limit),
         fleet.name
@@ -275,14 +274,13 @@ fn unserved(fleet: &Fleet, plan: &Plan, now: Timestamp) -> Option<String> {
         let labels: Vec<String> = unserved.labels.iter().map(|label| format!("`{label}`")).collect();
         let (number, job) = (unserved.count, &unserved.oldest);
         format!(
-            "no fleet serves {}: job {} ({}) asks for {} and has waited for {}; `azlin github-runner explain --job {}` \
+            "no fleet serves {}: {} asks for {} and has waited for {}; `azlin github-runner explain --job {}` \
              names the labels that are nearest",
             counted(number, "queued job"),
-            job.id,
-            job.name,
+            job.job,
             labels.join(", "),
             in_words(waited),
-            job.id
+            job.job.id
         )
     })
 }

@@ -7,23 +7,32 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{ByUse, PhaseKind, ScalingAction, Use};
-use crate::report::FleetStatus;
+use crate::report::{FleetStatus, Recent};
 
 /// The number of minutes that are kept: eight hours.
 pub const MINUTES: usize = 8 * 60;
 /// The number of decisions that are kept.
 pub const DECISIONS: usize = 25;
 
-/// The last hours of a fleet.
+/// The last hours of a fleet. Its JSON is the file that keeps it over a restart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct History {
     /// One sample for each minute with a poll, the oldest first.
     pub minutes: VecDeque<Minute>,
     /// The decisions, the oldest first.
     pub decisions: VecDeque<Decided>,
+    /// How long jobs waited, and which starts failed.
+    pub recent: Recent,
     /// When a decision last changed something, as of the last poll.
-    #[serde(skip)]
     last_scaling: Option<Timestamp>,
+}
+
+/// The part of a history that the page draws.
+#[derive(Debug, Serialize)]
+pub struct HistoryView<'a> {
+    minutes: &'a VecDeque<Minute>,
+    decisions: &'a VecDeque<Decided>,
 }
 
 /// A sample from the last poll of a minute. For pending jobs it is the maximum of that minute.
@@ -63,6 +72,21 @@ pub struct Decided {
 }
 
 impl History {
+    /// The part that the page draws.
+    pub fn view(&self) -> HistoryView<'_> {
+        HistoryView { minutes: &self.minutes, decisions: &self.decisions }
+    }
+
+    /// What was read of a file, within the bounds that a history has.
+    #[must_use]
+    pub fn within_bounds(mut self, now: Timestamp) -> Self {
+        self.minutes.retain(|minute| minute.at <= now.as_second());
+        self.minutes.drain(..self.minutes.len().saturating_sub(MINUTES));
+        self.decisions.drain(..self.decisions.len().saturating_sub(DECISIONS));
+        self.recent.forget(now);
+        self
+    }
+
     /// Adds the result of a poll.
     pub fn saw(&mut self, fleet: &FleetStatus) {
         let minute = Minute::of(fleet);

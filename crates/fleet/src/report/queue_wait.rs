@@ -44,6 +44,8 @@ mod tests {
             run_id: RunId(1),
             repo: "o/r".parse().expect("valid"),
             name: "build".into(),
+            workflow: None,
+            link: None,
             status: JobStatus::InProgress,
             labels: vec![],
             created_at: at(100),

@@ -4,19 +4,21 @@
 //! Within a version, keys may be added; no key is removed or changes its meaning.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Fleet, ForgottenFleet};
+use crate::config::{DaemonConfig, Fleet, ForgottenFleet};
 use crate::model::{
-    Budgets, EphemeralRunner, JobId, Phase, PhaseKind, PoolName, Prices, RunnerId, RunnerName, ago, counted,
+    AzurePortal, Budgets, EphemeralRunner, JobId, NamedJob, Phase, PhaseKind, PoolName, Prices, RunnerId,
+    RunnerName, WebLink, ago, counted,
 };
-use crate::observe::{OldestPending, Operation, QueueMetrics, Snapshot};
+use crate::observe::{Operation, QueueMetrics, QueuedJob, Snapshot};
 use crate::plan::{DecisionStatus, NextLimits, Plan, RollStatus, next_limits};
-use crate::report::Cost;
 use crate::report::daemon_errors::DaemonError;
 use crate::report::errors::{LastingError, lasting};
+use crate::report::{Cost, RecentStatus};
 use crate::state::{FailingRemoval, FleetState};
 
 /// The version of [`Status`].
@@ -94,7 +96,10 @@ pub struct FleetStatus {
     /// The counts of the fleet's jobs. Absent if nothing of them is known.
     pub jobs: Option<QueueMetrics>,
     /// The pending job that has waited longest.
-    pub oldest_pending: Option<OldestPending>,
+    pub oldest_pending: Option<QueuedJob>,
+    /// The pending jobs that have waited longest, the oldest first: at most 20.
+    #[serde(default)]
+    pub queued: Vec<QueuedJob>,
     /// Queued jobs of the fleet's repositories that no fleet serves, and that ask for runners like the fleet's. Each is
     /// counted for one fleet.
     #[serde(default)]
@@ -125,6 +130,9 @@ pub struct FleetStatus {
     /// Removals that have failed each time so far.
     #[serde(default)]
     pub failing_removals: Vec<RemovalRow>,
+    /// How long jobs waited in the last hour and day, and which starts failed. Absent if no daemon has counted.
+    #[serde(default)]
+    pub recent: Option<RecentStatus>,
     /// The cost of the fleet's VMs. Absent until they have been read once.
     #[serde(default)]
     pub cost: Option<Cost>,
@@ -143,6 +151,9 @@ pub struct RunnerRow {
     pub doing: String,
     /// The job that the runner runs. Present if the queue named it.
     pub job: Option<JobId>,
+    /// The same job, with what it is called and its page.
+    #[serde(default)]
+    pub runs: Option<NamedJob>,
     /// When its VM was requested.
     pub created_at: Timestamp,
     /// Jobs that the runner has finished, as far as polls have shown them.
@@ -160,6 +171,9 @@ pub struct VmStatus {
     pub size: String,
     /// The VM's resource group.
     pub resource_group: String,
+    /// The VM's page in the Azure portal. Absent if the cloud has none.
+    #[serde(default)]
+    pub link: Option<WebLink>,
 }
 
 /// A removal that has failed each time so far.
@@ -175,6 +189,22 @@ pub struct RemovalRow {
     pub error: String,
     /// When it is tried again. Absent if the next search for parts tries.
     pub next_try: Option<Timestamp>,
+}
+
+/// What of azlin.toml shapes what is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Presentation {
+    /// The prices of VMs.
+    pub prices: Prices,
+    /// The Azure portal. Absent if the cloud has none.
+    pub portal: Option<AzurePortal>,
+}
+
+impl From<&DaemonConfig> for Presentation {
+    fn from(config: &DaemonConfig) -> Self {
+        let portal = AzurePortal::of(&config.resource_manager_url);
+        Presentation { prices: config.prices.clone(), portal }
+    }
 }
 
 /// A tick: its number, its time, and the time of the next one.
@@ -195,7 +225,7 @@ impl FleetStatus {
         plan: &Plan,
         seen: &Snapshot,
         fleet_state: &FleetState,
-        prices: &Prices,
+        presentation: &Presentation,
         tick: Tick,
         before: &[LastingError],
     ) -> Self {
@@ -209,7 +239,8 @@ impl FleetStatus {
             jobs_known: plan.demand.missing.is_empty(),
             runners_known: seen.has_whole_lists(),
             jobs: plan.demand.known_metrics(),
-            oldest_pending: plan.demand.oldest_pending.clone(),
+            oldest_pending: plan.demand.oldest_pending().cloned(),
+            queued: plan.demand.pending.clone(),
             unserved_jobs: plan.demand.unserved.as_ref().map_or(0, |unserved| unserved.count),
             min_runners: fleet.scaling.min_runners,
             max_runners: fleet.scaling.max_runners,
@@ -219,16 +250,23 @@ impl FleetStatus {
             decision: DecisionStatus::from(&plan.decision),
             rolling: plan.roll.as_ref().map(RollStatus::from),
             last_scaling: fleet_state.scaling.at,
-            runners: rows(&plan.runners, seen, fleet_state, tick.at),
+            runners: rows(&plan.runners, seen, fleet_state, presentation, tick.at),
             errors: lasting(fleet, plan, seen, fleet_state, before, tick.at),
             failing_removals: removals(fleet_state),
-            cost: Cost::of(&fleet_state.ledger, seen, prices),
+            recent: None,
+            cost: Cost::of(&fleet_state.ledger, seen, &presentation.prices),
         }
     }
 
     /// Updates the runners after an operation has begun or ended.
-    pub fn update(&mut self, runners: &[EphemeralRunner], seen: &Snapshot, fleet_state: &FleetState) {
-        self.runners = rows(runners, seen, fleet_state, self.at);
+    pub fn update(
+        &mut self,
+        runners: &[EphemeralRunner],
+        seen: &Snapshot,
+        fleet_state: &FleetState,
+        presentation: &Presentation,
+    ) {
+        self.runners = rows(runners, seen, fleet_state, presentation, self.at);
         self.failing_removals = removals(fleet_state);
     }
 
@@ -250,21 +288,29 @@ impl RunnerRow {
         self.phase == PhaseKind::Destroyed && self.vm.is_none()
     }
 
-    fn of(runner: &EphemeralRunner, seen: &Snapshot, fleet_state: &FleetState, now: Timestamp) -> Self {
+    fn of(
+        runner: &EphemeralRunner,
+        seen: &Snapshot,
+        fleet_state: &FleetState,
+        portal: Option<AzurePortal>,
+        now: Timestamp,
+    ) -> Self {
         let name = &runner.runner_name;
-        let job = seen.working.get(name.as_str()).copied();
+        let job = seen.working.get(name.as_str()).map(Arc::as_ref);
         RunnerRow {
             runner_name: name.clone(),
             runner_id: runner.runner_id,
             phase: runner.status.kind(),
             doing: doing(runner, job, seen, fleet_state, now),
-            job,
+            job: job.map(|job| job.id),
+            runs: job.cloned(),
             created_at: runner.created_at,
             jobs_completed: runner.jobs_completed,
             vm: runner.vm.as_ref().map(|vm| VmStatus {
                 name: vm.name.to_string(),
                 size: vm.size.to_string(),
                 resource_group: vm.group.name.clone(),
+                link: portal.and_then(|portal| portal.vm(&vm.group, &vm.name)),
             }),
         }
     }
@@ -274,15 +320,16 @@ fn rows(
     runners: &[EphemeralRunner],
     seen: &Snapshot,
     fleet_state: &FleetState,
+    presentation: &Presentation,
     now: Timestamp,
 ) -> Option<Vec<RunnerRow>> {
-    let row = |runner| RunnerRow::of(runner, seen, fleet_state, now);
+    let row = |runner| RunnerRow::of(runner, seen, fleet_state, presentation.portal, now);
     seen.has_whole_lists().then(|| runners.iter().map(row).collect())
 }
 
 fn doing(
     runner: &EphemeralRunner,
-    job: Option<JobId>,
+    job: Option<&NamedJob>,
     seen: &Snapshot,
     fleet_state: &FleetState,
     now: Timestamp,
@@ -300,7 +347,7 @@ fn doing(
             Some(since) => format!("offline for {}", ago(since, now)),
             None => "idle".to_owned(),
         },
-        Phase::Active { .. } => job.map_or_else(|| "runs a job".to_owned(), |job| format!("runs job {job}")),
+        Phase::Active { .. } => job.map_or_else(|| "runs a job".to_owned(), |job| format!("runs {job}")),
         Phase::Draining { why } => match fleet_state.removals.of(&runner.runner_name) {
             Some(removal) => {
                 format!("is to be removed, which failed {}: {why}", counted(removal.count, "time"))

@@ -6,6 +6,7 @@
 //! Each part knows one thing and stands in its own file; here is what happens to several of them at once.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Fleet;
 use crate::model::{
-    Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, InstallOutcome,
-    ProvisionOutcome, ResourceGroup, RunnerName, RunnerStatus, StartReason, elapsed,
+    Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, FailedStart, ForeignText,
+    InstallOutcome, ProvisionOutcome, ResourceGroup, RunnerName, RunnerStatus, StartReason, elapsed,
 };
 use crate::observe::{Snapshot, list_lag};
 use crate::state::{
@@ -100,7 +101,7 @@ impl FleetState {
             }
         }
         for (name, entry) in entries {
-            let job = seen.working.get(name.as_str()).copied();
+            let job = seen.working.get(name.as_str()).map(Arc::as_ref);
             let has_vm = vms.contains_key(name) || seen.in_flight.contains_key(name);
             // GitHub may call a runner busy for hours that is gone.
             has_job |= entry.busy && (has_vm || entry.status == RunnerStatus::Online);
@@ -139,33 +140,42 @@ impl FleetState {
         }
     }
 
-    /// Takes in how an action went. An action that changed nothing leaves nothing to remember.
-    pub fn record(&mut self, name: &RunnerName, completed: &Completed, now: Timestamp) {
+    /// Takes in how an action went, and returns the start that it shows as failed. An action that changed nothing leaves
+    /// nothing to remember.
+    pub fn record(
+        &mut self,
+        name: &RunnerName,
+        completed: &Completed,
+        now: Timestamp,
+    ) -> Option<FailedStart> {
         if let Completed::Destroy { outcome, .. } = completed {
             self.record_try(name, outcome, now);
         }
         match completed {
             Completed::Provision { reason, outcome } => {
-                self.record_provision(name, outcome, now);
+                let failed = self.record_provision(name, outcome, now);
                 let is_resumed = matches!(reason, StartReason::Interrupted { .. });
                 // An earlier request for the VM of a resumed start may still be on its way.
                 if !is_resumed && outcome.made_no_vm() {
                     self.runners.forget(name);
                 }
+                failed
             }
             Completed::Install { outcome: InstallOutcome::Bootstrap(outcome), .. } => {
-                self.record_bootstrap(name, outcome, now);
+                self.record_bootstrap(name, outcome, now)
             }
             Completed::Destroy { destroy, outcome: DestroyOutcome::Removed } => {
-                self.record_removal(name, &destroy.why, now);
+                self.record_removal(name, &destroy.why, now)
             }
             Completed::Destroy { destroy, outcome: DestroyOutcome::Gone } => {
-                self.record_removal(name, &destroy.why, now);
+                let failed = self.record_removal(name, &destroy.why, now);
                 self.runners.entry(name).is_gone = true;
+                failed
             }
             Completed::Destroy { destroy, outcome: DestroyOutcome::Asked(_) } => {
-                self.count_failed_start(name, &destroy.why, now);
+                let failed = self.count_failed_start(name, &destroy.why, now);
                 self.runners.entry(name).ask_to_drain(destroy.why.to_string(), now);
+                failed
             }
             Completed::Destroy { destroy, outcome: DestroyOutcome::Busy } => {
                 let known = self.runners.entry(name);
@@ -175,13 +185,14 @@ impl FleetState {
                     known.entry_refused.count += 1;
                     known.entry_refused.last = Some(now);
                 }
+                None
             }
             Completed::Install {
                 outcome: InstallOutcome::LeftAlone(_) | InstallOutcome::Failed(_), ..
             }
             | Completed::Destroy {
                 outcome: DestroyOutcome::LeftAlone(_) | DestroyOutcome::Failed(_), ..
-            } => {}
+            } => None,
         }
     }
 
@@ -197,25 +208,47 @@ impl FleetState {
         }
     }
 
-    fn record_provision(&mut self, name: &RunnerName, outcome: &ProvisionOutcome, now: Timestamp) {
+    fn record_provision(
+        &mut self,
+        name: &RunnerName,
+        outcome: &ProvisionOutcome,
+        now: Timestamp,
+    ) -> Option<FailedStart> {
         match outcome {
             ProvisionOutcome::Started | ProvisionOutcome::Unclear(_) => {
                 self.runners.entry(name).answered(now);
+                None
             }
             ProvisionOutcome::Bootstrap(outcome) => self.record_bootstrap(name, outcome, now),
-            ProvisionOutcome::LeftAlone(_) => {}
-            ProvisionOutcome::NoCapacity(_) => self.scaling.came_to_nothing(),
+            ProvisionOutcome::LeftAlone(_) => None,
+            ProvisionOutcome::NoCapacity(_) => {
+                self.scaling.came_to_nothing();
+                Some(FailedStart::NoCapacity)
+            }
             ProvisionOutcome::Failed(failure) => {
                 self.scaling.came_to_nothing();
                 self.failures.add(&failure.why, failure.policy, now);
+                Some(failure.into())
             }
         }
     }
 
-    fn record_bootstrap(&mut self, name: &RunnerName, outcome: &BootstrapOutcome, now: Timestamp) {
+    fn record_bootstrap(
+        &mut self,
+        name: &RunnerName,
+        outcome: &BootstrapOutcome,
+        now: Timestamp,
+    ) -> Option<FailedStart> {
         self.runners.entry(name).bootstrapped(outcome, now);
-        if let BootstrapOutcome::Broken { why, .. } = outcome {
-            self.failures.add(why, ErrorPolicy::GiveUp, now);
+        let BootstrapOutcome::Broken { why, .. } = outcome else { return None };
+        self.failures.add(why, ErrorPolicy::GiveUp, now);
+        Some(FailedStart::NotInstalled)
+    }
+
+    /// Takes in what the VM of a failed start has printed last.
+    pub fn failed_start_printed(&mut self, console: ForeignText) {
+        if self.failures.count > 0 {
+            self.failures.console = Some(console);
         }
     }
 
@@ -224,7 +257,12 @@ impl FleetState {
         self.runners.iter().flat_map(|(_, known)| known.changes())
     }
 
-    fn record_removal(&mut self, name: &RunnerName, why: &DrainReason, now: Timestamp) {
+    fn record_removal(
+        &mut self,
+        name: &RunnerName,
+        why: &DrainReason,
+        now: Timestamp,
+    ) -> Option<FailedStart> {
         let known = self.runners.entry(name);
         known.removal_asked = Some(now);
         // It was a runner for less time than a list takes to show it, so starts work.
@@ -234,16 +272,26 @@ impl FleetState {
         if has_worked {
             self.failures = StartBackoff::default();
         }
-        self.count_failed_start(name, why, now);
+        self.count_failed_start(name, why, now)
     }
 
     /// Counts a start that failed, with the first try to remove its VM. A failed installation is counted already.
-    fn count_failed_start(&mut self, name: &RunnerName, why: &DrainReason, now: Timestamp) {
+    fn count_failed_start(
+        &mut self,
+        name: &RunnerName,
+        why: &DrainReason,
+        now: Timestamp,
+    ) -> Option<FailedStart> {
         let known = self.runners.entry(name);
         let is_counted = known.failed.is_some() || known.was_asked_to_drain();
-        if why.is_failed_start() && !known.was_online && !is_counted {
-            self.failures.add(&why.to_string(), why.start_policy(), now);
+        if known.was_online || is_counted {
+            return None;
         }
+        if why.is_failed_start() {
+            self.failures.add(&why.to_string(), why.start_policy(), now);
+            return Some(why.into());
+        }
+        matches!(why, DrainReason::NoCapacity(_)).then_some(FailedStart::NoCapacity)
     }
 
     /// A clock that was set back makes the past lie ahead. What lies ahead is taken for now, or everything that

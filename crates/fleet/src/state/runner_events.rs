@@ -7,25 +7,25 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::{JobId, ResourceGroup, RunnerName, elapsed, in_words};
+use crate::model::{NamedJob, ResourceGroup, RunnerName, elapsed, in_words};
 use crate::state::{FleetState, RunnerState};
 
 /// How many lists in a row have to lack a VM whose runner has an entry.
 const MISSED: u32 = 2;
 
 /// An event since the last poll.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunnerEvent {
     /// It is online for the first time; how long after the request for its VM.
     Online(Duration),
     /// It has taken a job, with its number if the queue names it.
-    TookJob(Option<JobId>),
+    TookJob(Option<NamedJob>),
     /// It has ended a job and still exists.
-    EndedJob(Option<JobId>),
+    EndedJob(Option<NamedJob>),
     /// Its VM is gone, and this daemon did not remove it; the job that it ran.
-    Vanished(Option<JobId>),
+    Vanished(Option<NamedJob>),
     /// The same for a spot VM: Azure has most likely evicted it.
-    Evicted(Option<JobId>),
+    Evicted(Option<NamedJob>),
 }
 
 impl RunnerEvent {
@@ -41,20 +41,20 @@ impl RunnerEvent {
     }
 
     /// The job, if the event has one.
-    pub fn job(&self) -> Option<JobId> {
+    pub fn job(&self) -> Option<&NamedJob> {
         match self {
             RunnerEvent::Online(_) => None,
             RunnerEvent::TookJob(job)
             | RunnerEvent::EndedJob(job)
             | RunnerEvent::Vanished(job)
-            | RunnerEvent::Evicted(job) => *job,
+            | RunnerEvent::Evicted(job) => job.as_ref(),
         }
     }
 }
 
 impl fmt::Display for RunnerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let job = |job: &Option<JobId>| job.map_or("a job".to_owned(), |job| format!("job {job}"));
+        let job = |job: &Option<NamedJob>| job.as_ref().map_or("a job".to_owned(), ToString::to_string);
         match self {
             RunnerEvent::Online(took) => write!(f, "is online, {} after it was asked for", in_words(*took)),
             RunnerEvent::TookJob(it) => write!(f, "takes {}", job(it)),
@@ -62,13 +62,11 @@ impl fmt::Display for RunnerEvent {
             RunnerEvent::Vanished(None) => f.write_str("is gone: something else removed its VM"),
             RunnerEvent::Vanished(it) => write!(f, "is gone with {}: something else removed its VM", job(it)),
             RunnerEvent::Evicted(None) => f.write_str("is gone: Azure has evicted its spot VM"),
-            RunnerEvent::Evicted(it) => {
-                let job = job(it);
-                write!(
-                    f,
-                    "is gone with {job}: Azure has evicted its spot VM; GitHub fails {job} soon: run it again"
-                )
-            }
+            RunnerEvent::Evicted(it) => write!(
+                f,
+                "is gone with {}: Azure has evicted its spot VM; GitHub fails that job soon: run it again",
+                job(it)
+            ),
         }
     }
 }
@@ -125,7 +123,7 @@ impl BootSteps {
 
 /// The event of a runner whose VM is gone, with the job that it ran.
 fn gone(was: &RunnerState) -> RunnerEvent {
-    let job = was.jobs.last.filter(|_| was.jobs.is_busy);
+    let job = was.jobs.last_job().filter(|_| was.jobs.is_busy);
     if was.is_spot { RunnerEvent::Evicted(job) } else { RunnerEvent::Vanished(job) }
 }
 
@@ -135,8 +133,8 @@ fn of_one(was: &RunnerState, is: &RunnerState, now: Timestamp) -> impl Iterator<
     let has_ended = was.jobs.is_busy && (has_taken || !is.jobs.is_busy);
     [
         asked_for.map(|at| RunnerEvent::Online(elapsed(at, now))),
-        has_ended.then_some(RunnerEvent::EndedJob(was.jobs.last)),
-        has_taken.then_some(RunnerEvent::TookJob(is.jobs.last)),
+        has_ended.then_some(RunnerEvent::EndedJob(was.jobs.last_job())),
+        has_taken.then_some(RunnerEvent::TookJob(is.jobs.last_job())),
     ]
     .into_iter()
     .flatten()

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    BootstrapOutcome, ForeignText, JobId, ProvisioningState, RunnerId, RunnerInfo, RunnerName, RunnerStatus,
-    Use, Vm, elapsed,
+    BootstrapOutcome, ForeignText, JobId, NamedJob, ProvisioningState, RunnerId, RunnerInfo, RunnerName,
+    RunnerStatus, Use, Vm, elapsed,
 };
 
 /// What was seen of a runner.
@@ -105,6 +105,9 @@ pub struct Jobs {
     pub is_busy: bool,
     /// The last one, where the queue named it.
     pub last: Option<JobId>,
+    /// What that one is called, for people.
+    #[serde(skip_serializing_if = "is_default")]
+    pub last_named: Option<NamedJob>,
 }
 
 /// What says nothing is not written.
@@ -118,7 +121,15 @@ impl Jobs {
         self.taken.saturating_sub(u32::from(self.is_busy))
     }
 
-    fn see(&mut self, busy: bool, job: Option<JobId>) {
+    /// The last one, as far as it is known.
+    pub(crate) fn last_job(&self) -> Option<NamedJob> {
+        let last = self.last?;
+        let named = self.last_named.as_ref().filter(|named| named.id == last);
+        Some(named.cloned().unwrap_or_else(|| last.into()))
+    }
+
+    fn see(&mut self, busy: bool, named: Option<&NamedJob>) {
+        let job = named.map(|job| job.id);
         let is_new = match (job, self.last) {
             (Some(job), Some(last)) => job != last,
             // One that was counted when GitHub only said "busy" is named afterwards.
@@ -132,6 +143,9 @@ impl Jobs {
             None if is_new => None,
             None => self.last,
         };
+        if named.is_some() {
+            self.last_named = named.cloned();
+        }
     }
 }
 
@@ -206,7 +220,7 @@ impl RunnerState {
     pub(crate) fn saw_entry(
         &mut self,
         entry: &RunnerInfo,
-        job: Option<JobId>,
+        job: Option<&NamedJob>,
         has_vm: bool,
         now: Timestamp,
     ) -> EntryProgress {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ErrorPolicy, elapsed};
+use crate::model::{ErrorPolicy, ForeignText, elapsed};
 
 /// Starts that failed in a row. With each failure the next try waits longer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct StartBackoff {
     /// What is done about it.
     #[serde(rename = "remedy")]
     pub policy: ErrorPolicy,
+    /// The last lines that the VM of a failed start has printed, where Azure keeps them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub console: Option<ForeignText>,
 }
 
 impl StartBackoff {
@@ -55,6 +58,7 @@ impl StartBackoff {
             self.last = Some(now);
         }
         self.why = why.to_owned();
+        self.console = None;
         self.policy = policy;
     }
 }
@@ -68,7 +72,8 @@ mod tests {
 
     #[test]
     fn only_what_a_person_must_fix_stops_the_starts() {
-        let with = |count, policy| StartBackoff { count, last: Some(at(NOW)), why: String::new(), policy };
+        let with =
+            |count, policy| StartBackoff { count, last: Some(at(NOW)), policy, ..StartBackoff::default() };
         assert!(with(1, ErrorPolicy::Stop).is_stopped());
         assert!(!with(0, ErrorPolicy::Stop).is_stopped());
         assert!(!with(1, ErrorPolicy::Later).is_stopped());

@@ -4,6 +4,8 @@
 //! is counted from the request for it until the last list that shows it, so its removal is short by one poll at
 //! most.
 
+use std::collections::VecDeque;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +21,23 @@ pub struct Ledger {
     pub jobs: u64,
     /// The time of VMs, for each kind of VM.
     pub spent: Vec<Spent>,
+    /// The same of each of the last days, the oldest first.
+    #[serde(skip_serializing_if = "VecDeque::is_empty")]
+    pub days: VecDeque<SpentDay>,
 }
+
+/// The time of VMs in one day.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpentDay {
+    /// The day in UTC, as its number since 1970.
+    pub day: i64,
+    /// The time of VMs, for each kind of VM.
+    pub spent: Vec<Spent>,
+}
+
+/// How many days are kept: a week, and the present one.
+const DAYS: usize = 8;
+const DAY: i64 = 24 * 3600;
 
 /// The time of VMs of one price.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,26 +71,43 @@ impl Ledger {
         let since = self.since.unwrap_or(now);
         let from = counted_until.unwrap_or(vm.tags.created_at).max(since);
         let time = u64::try_from(elapsed(from, now).as_millis()).unwrap_or(u64::MAX);
-        let total = &mut self.kind(vm).time[what_for];
-        *total = total.saturating_add(time);
+        add(&mut self.spent, vm, what_for, time);
+        self.count_by_day(vm, what_for, from, now);
         now.max(from)
+    }
+
+    /// Counts the time of each day that is kept.
+    fn count_by_day(&mut self, vm: &Vm, what_for: Use, from: Timestamp, now: Timestamp) {
+        let of = |at: Timestamp| at.as_second().div_euclid(DAY);
+        for day in (of(now) - DAYS as i64 + 1).max(of(from))..=of(now) {
+            let start = |day: i64| Timestamp::from_second(day * DAY).unwrap_or(now);
+            let time = elapsed(start(day).max(from), start(day + 1).min(now)).as_millis();
+            let index = self.days.partition_point(|known| known.day < day);
+            if self.days.get(index).is_none_or(|known| known.day != day) {
+                self.days.insert(index, SpentDay { day, spent: Vec::new() });
+            }
+            add(&mut self.days[index].spent, vm, what_for, u64::try_from(time).unwrap_or(u64::MAX));
+        }
+        self.days.drain(..self.days.len().saturating_sub(DAYS));
     }
 
     /// Counts jobs that its runners took.
     pub(crate) fn took_jobs(&mut self, jobs: u32) {
         self.jobs += u64::from(jobs);
     }
+}
 
-    fn kind(&mut self, vm: &Vm) -> &mut Spent {
-        let is_its =
-            |spent: &Spent| (&spent.size, &spent.region, spent.spot) == (&vm.size, &vm.location, vm.spot);
-        let index = self.spent.iter().position(is_its).unwrap_or_else(|| {
-            let (size, region) = (vm.size.clone(), vm.location.clone());
-            self.spent.push(Spent { size, region, spot: vm.spot, ..Spent::default() });
-            self.spent.len() - 1
-        });
-        &mut self.spent[index]
-    }
+/// Adds time to that of VMs of its kind.
+fn add(all: &mut Vec<Spent>, vm: &Vm, what_for: Use, time: u64) {
+    let is_its =
+        |spent: &Spent| (&spent.size, &spent.region, spent.spot) == (&vm.size, &vm.location, vm.spot);
+    let index = all.iter().position(is_its).unwrap_or_else(|| {
+        let (size, region) = (vm.size.clone(), vm.location.clone());
+        all.push(Spent { size, region, spot: vm.spot, ..Spent::default() });
+        all.len() - 1
+    });
+    let total = &mut all[index].time[what_for];
+    *total = total.saturating_add(time);
 }
 
 /// The keys of [`Spent::time`] in the state file.
@@ -111,6 +146,28 @@ mod tests {
         assert_eq!(ledger.count(&vm, Use::Busy, Some(until), at(NOW + 10)), until, "the clock was set back");
         assert_eq!(ledger.spent.len(), 1);
         assert_eq!(Use::ALL.map(|of| ledger.spent[0].time[of]), [60_000, 30_000, 0, 0]);
+    }
+
+    #[test]
+    fn the_last_days_are_counted_apart_too() {
+        let midnight = at(NOW).as_second().div_euclid(DAY) * DAY;
+        let moment = |seconds: i64| Timestamp::from_second(midnight + seconds).expect("in range");
+        let (vm, mut ledger) = (vm(), Ledger { since: Some(moment(-20 * DAY)), ..Ledger::default() });
+        let days = |ledger: &Ledger| -> Vec<(i64, u64)> {
+            let hours =
+                |day: &SpentDay| day.spent.iter().map(|spent| spent.time[Use::Idle]).sum::<u64>() / 3_600_000;
+            ledger.days.iter().map(|day| (day.day - midnight / DAY, hours(day))).collect()
+        };
+        let until = ledger.count(&vm, Use::Idle, Some(moment(-3 * 3600)), moment(2 * 3600));
+        assert_eq!(days(&ledger), [(-1, 3), (0, 2)], "midnight parts it");
+        ledger.count(&vm, Use::Idle, Some(until), moment(3 * 3600));
+        assert_eq!(days(&ledger), [(-1, 3), (0, 3)]);
+        ledger.count(&vm, Use::Idle, Some(moment(9 * DAY)), moment(9 * DAY + 3600));
+        assert_eq!(days(&ledger), [(-1, 3), (0, 3), (9, 1)]);
+        ledger.count(&vm, Use::Idle, Some(moment(9 * DAY + 3600)), moment(25 * DAY));
+        let (whole, last) = (vec![24; 7], [(25, 0)]);
+        let expected: Vec<_> = (18..25).zip(whole).chain(last).collect();
+        assert_eq!(days(&ledger), expected, "a week, and the present day");
     }
 
     #[test]

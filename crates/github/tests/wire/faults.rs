@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use azlin_fleet::model::{CallErrorKind, CallOutcome, RunnerId};
 use azlin_fleet::ports::GitHub;
-use azlin_github::{GitHubClient, GitHubSettings};
+use azlin_github::{GitHubClient, GitHubSettings, Token};
 use azlin_simcloud::scripted::{Reply, ScriptedServer, json};
 use serde_json::json;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{github, hasty, repo, scope, settings};
+use crate::{TOKEN, github, hasty, repo, scope, settings};
 
 pub(super) fn no_runners() -> Reply {
     json(200, json!({"total_count": 0, "runners": []}))
@@ -100,6 +100,22 @@ async fn what_a_person_reads_of_a_refusal() {
         }
         assert!(server.requests().len() <= 5, "refusals are not repeated");
     }
+}
+
+#[tokio::test]
+async fn a_refused_token_is_told_with_the_place_that_it_came_from() {
+    let server = ScriptedServer::start(|_, _| json(401, json!({"message": "Bad credentials"}))).await;
+    let token = Token::new(&TOKEN.into()).expect("a token");
+    let credential = token.from_origin("/etc/azlin/credentials/github-token").into();
+    let github = GitHubClient::new(GitHubSettings { credential, ..settings(&server) }).expect("a client");
+    let error = github.queue(&repo()).await.expect_err("refused").to_string();
+    assert!(
+        error.contains(
+            "GitHub rejects the token in /etc/azlin/credentials/github-token (wrong, expired or revoked)"
+        ) && error.contains("systemctl restart azlin-github-runner")
+            && !error.contains(TOKEN),
+        "{error}"
+    );
 }
 
 #[tokio::test]

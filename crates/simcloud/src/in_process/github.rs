@@ -8,11 +8,13 @@ use azlin_fleet::model::{
     AccountName, Budget, CallError, CallErrorKind, Calls, CompletedJob, Deregistration, Download,
     ForeignText, FoundJob, JobId, Queue, RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerError,
     RunnerGroup, RunnerId, RunnerInfo, RunnerName, RunnerRegistration, RunnerStatus, Scope, TokenAccess,
+    WebLink,
 };
 use azlin_fleet::ports::GitHub;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
+use url::Url;
 
 use super::queue::job;
 use super::{CallEffect, InProcess, SimCall};
@@ -73,10 +75,18 @@ fn found(repo: &RepoSlug, sim: &SimJob, now: Timestamp) -> Option<FoundJob> {
     Some(FoundJob::Completed(CompletedJob {
         id: JobId(sim.id),
         name: sim.name.clone().into(),
+        workflow: Some("CI".into()),
+        link: link(repo, sim),
         conclusion: conclusion.as_str().into(),
         completed_at: sim.completed_at,
         runner_name: sim.runner.as_ref().map(|(_, name)| name.into()),
     }))
+}
+
+/// The page of a job, as the JSON of `http/` has it.
+pub(super) fn link(repo: &RepoSlug, job: &SimJob) -> Option<WebLink> {
+    let page = format!("https://github.com/{repo}/actions/runs/{}/job/{}", job.run, job.id);
+    WebLink::on_site(&page, &Url::parse("https://github.com").ok()?)
 }
 
 fn info(runner: &SimRunner) -> RunnerInfo {

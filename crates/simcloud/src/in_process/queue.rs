@@ -11,7 +11,7 @@ use azlin_fleet::seeded_bug;
 use jiff::Timestamp;
 
 use super::InProcess;
-use super::github::{known, on};
+use super::github::{known, link, on};
 use crate::account::WORKFLOW;
 use crate::fault::Lag;
 use crate::github::{GitHubState, JobState, SimJob, SimRun};
@@ -144,6 +144,8 @@ pub(super) fn job(repo: &RepoSlug, job: &SimJob, now: Timestamp) -> Option<Job> 
         run_id: RunId(job.run),
         repo: repo.clone(),
         name: job.name.clone().into(),
+        workflow: Some("CI".into()),
+        link: link(repo, job),
         status,
         labels: job.labels.iter().map(ForeignText::from).collect(),
         created_at: job.created_at,

@@ -39,6 +39,9 @@ fn chain(explanation: &Explanation, terminal: Terminal) -> String {
     };
     let about = terminal.paint(Tone::Strong, &explanation.about);
     let mut text = format!("{about}{place}\n");
+    if let ExplainedItem::Job { link: Some(link), .. } = &explanation.about {
+        text += &format!("  {}\n", terminal.paint(Tone::Faint, link));
+    }
     text += &hanging(terminal, "  ", 2, &explanation.verdict);
     text.push('\n');
     let mut beyond = Vec::new();

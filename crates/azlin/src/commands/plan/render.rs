@@ -48,8 +48,9 @@ fn of_fleet(planned: &Planned, terminal: Terminal) -> String {
     let mut line = |name: &str, what: &str| {
         text += &hanging(terminal, &format!("  {name:<width$}", width = TEXT - 2), TEXT, what);
     };
-    let oldest = plan.demand.oldest_pending.as_ref().map_or_else(String::new, |job| {
-        format!("; job {} ({}) has waited longest, {}", job.id, job.name, in_words(elapsed(job.since, *now)))
+    let oldest = plan.demand.oldest_pending().map_or_else(String::new, |queued| {
+        let link = queued.job.link.as_ref().map_or(String::new(), |link| format!(" {link}"));
+        format!("; {} has waited longest, {}{link}", queued.job, in_words(elapsed(queued.since, *now)))
     });
     let jobs = plan.demand.known_metrics().map_or_else(
         || "not known".to_owned(),
@@ -165,7 +166,7 @@ pub(super) fn json(planned: &[Planned]) -> Value {
         let [available, busy, draining] = [0, 1, 2].map(|which| counts.map(|counts: [u32; 3]| counts[which]));
         json!({
             "pool": fleet.name, "metrics": plan.demand.known_metrics(),
-            "jobs_known": plan.demand.missing.is_empty(), "runners_known": planned.seen.has_whole_lists(), "oldest_pending": plan.demand.oldest_pending,
+            "jobs_known": plan.demand.missing.is_empty(), "runners_known": planned.seen.has_whole_lists(), "oldest_pending": plan.demand.oldest_pending(), "queued": plan.demand.pending,
             "decision": DecisionStatus::from(&plan.decision), "trouble": trouble, "from_defaults": fleet.from_defaults,
             "next_limits": next_limits(&planned.fleet, planned.at),
             "rolling": plan.roll.as_ref().map(RollStatus::from),

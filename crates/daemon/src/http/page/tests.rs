@@ -116,6 +116,17 @@ fn it_brings_no_more_than_the_policy_lets_in() {
     }
 }
 
+/// What names and addresses of others lead to gets neither the page's address nor a hold on its window.
+#[test]
+fn a_link_is_made_in_one_place_that_checks_it() {
+    assert_eq!((HTML.matches("make(\"a\"").count(), HTML.matches("href:").count()), (1, 1));
+    let made =
+        HTML.split("const linked").nth(1).and_then(|rest| rest.split(";\n").next()).expect("it is there");
+    for part in ["address.startsWith(\"https://\")", "rel: \"noopener noreferrer\""] {
+        assert!(made.contains(part), "{made}");
+    }
+}
+
 /// The page's script reads keys that the answers have: a word with an underscore is a key.
 #[test]
 fn it_reads_keys_that_there_are() {

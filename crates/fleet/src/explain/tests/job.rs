@@ -1,8 +1,8 @@
 //! Every link of a job's chain, both broken and holding.
 
 use super::*;
-use crate::fixture::{Entry, NOW, Scene, at, fleet_with};
-use crate::model::{JobStatus, PowerState, ProvisioningState, RunId};
+use crate::fixture::{Entry, NOW, Scene, at, fleet_with, runs};
+use crate::model::{ErrorPolicy, JobStatus, PowerState, ProvisioningState, RunId};
 use crate::observe::attribute;
 
 /// A job with these labels that has waited for `seconds`.
@@ -12,6 +12,8 @@ pub(super) fn waiting(id: u64, seconds: i64, labels: &[&str]) -> Job {
         run_id: RunId(7),
         repo: "o/r".parse().expect("valid"),
         name: "build".into(),
+        workflow: None,
+        link: None,
         status: JobStatus::Queued,
         labels: labels.iter().map(|label| (*label).into()).collect(),
         created_at: at(NOW - seconds),
@@ -177,7 +179,7 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             case("").top("enabled = false", "").jobs(1, 90),
             1,
             "enabled broken",
-            vec!["ci is not enabled", "enabled = true"],
+            vec!["ci is not enabled", "`azlin github-runner enable --pool ci` enables it"],
         ),
         (
             "a fleet that is off, and another serves it",
@@ -266,12 +268,16 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             case("max_runners = 1").jobs(1, 90).scene(|scene| {
                 let mut scene = scene.runner(3, 600, Entry::Busy);
                 let name = scene.name(3, 600).to_string();
-                scene.seen.working.insert(name.into(), JobId(99));
+                scene.seen.working.insert(name.into(), runs(99));
                 scene
             }),
             1,
             "decision waits",
-            vec!["max_runners is 1", "(job 99)", "raise max_runners in fleets/ci.toml"],
+            vec![
+                "max_runners is 1",
+                "with job 99",
+                "`azlin github-runner enable --pool ci --max-runners N` raises it",
+            ],
         ),
         (
             "no room for all",
@@ -367,14 +373,17 @@ fn each_link_that_does_not_hold_is_told_with_what_would_mend_it() {
             "a VM boots after two that never came online",
             case(ephemeral).jobs(1, 90).scene(|mut scene| {
                 scene.fleet_state.failures.count = 2;
+                scene.fleet_state.failures.policy = ErrorPolicy::GiveUp;
                 scene.fleet_state.failures.why = "its image does not boot".to_owned();
+                scene.fleet_state.failures.console = Some("cloud-init failed | Power down".into());
                 scene.vm(4, 60, ProvisioningState::Creating, PowerState::Unknown).entry(4, 60, Entry::Offline)
             }),
             1,
             "VM waits",
             vec![
                 "attempt 3; the last 2 never came online",
-                "2 starts failed, the last with: its image does not boot",
+                "2 starts failed, the last with: its image does not boot. Its console ended with: cloud-init failed | Power \
+                 down",
                 "`azlin github-runner check --pool ci`",
             ],
         ),
@@ -559,7 +568,7 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
         ..waiting(1, 90, &["self-hosted"])
     };
     let explanation = case("").job(running).explain(1);
-    assert_eq!(answer(&explanation), "none: waits no more: it runs on somebody");
+    assert_eq!(answer(&explanation), "none: runs on somebody");
     assert_eq!(explanation.links[0].what, "runs on somebody, no runner of ci");
     let busy = case("").scene(|scene| scene.runner(1, 600, Entry::Busy));
     let name = busy.scene.name(1, 600).to_string();
@@ -579,6 +588,8 @@ fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
     let done = CompletedJob {
         id: JobId(1),
         name: "build".into(),
+        workflow: None,
+        link: None,
         conclusion: "cancelled".into(),
         completed_at: Some(at(NOW - 60)),
         runner_name: None,

@@ -1,7 +1,7 @@
 //! Why runners still exist, and what changes without a person.
 
 use super::*;
-use crate::fixture::{Entry, NOW, Scene, at};
+use crate::fixture::{Entry, NOW, Scene, at, runs};
 use crate::model::{CallError, CallErrorKind, PowerState, ProvisioningState, UnfitScope};
 
 fn explained(scene: &Scene, number: u32, age: i64) -> Explanation {
@@ -40,7 +40,7 @@ fn why_each_runner_lives_and_when_it_goes() {
             {
                 let mut scene = Scene::new("").runner(1, 600, Entry::Busy);
                 let name = scene.name(1, 600).to_string();
-                scene.seen.working.insert(name.into(), JobId(99));
+                scene.seen.working.insert(name.into(), runs(99));
                 scene
             },
             1,
@@ -237,7 +237,7 @@ fn what_changes_by_itself_is_told_the_soonest_first() {
         .collect();
     assert_eq!(told.len(), 3, "{told:?}");
     assert_eq!(told[0], "in 10s: the cooldown of 5m ends");
-    assert_eq!(told[1], "in 40s: job 1 (build) has waited max_queue_wait (1m)");
+    assert_eq!(told[1], "in 40s: job 1 (o/r: build) has waited max_queue_wait (1m)");
     assert!(told[2].starts_with("in 9m: boot_timeout of ci-"), "{told:?}");
 
     let served = Scene::new("").pending(2, 20).runner(1, 60, Entry::Offline);
@@ -273,6 +273,8 @@ fn what_is_explained_has_a_name() {
         id: JobId(7),
         name: name.map(str::to_owned),
         repo: None,
+        workflow: None,
+        link: None,
     };
     assert_eq!(job(Some("build")).to_string(), "job 7 (build)");
     assert_eq!(job(None).to_string(), "job 7");

@@ -10,6 +10,8 @@ fn job(id: u64, status: JobStatus, labels: &[&str]) -> Job {
         run_id: RunId(1),
         repo: "o/r".parse().expect("valid"),
         name: format!("job {id}").into(),
+        workflow: None,
+        link: None,
         status,
         labels: labels.iter().map(|label| (*label).into()).collect(),
         created_at: at(id as i64),
@@ -138,8 +140,8 @@ fn jobs_are_counted_by_what_they_wait_for() {
     assert!(!none.needs_scaling());
     assert!(QueueMetrics { pending_jobs: 1, ..none }.needs_scaling());
     assert!(QueueMetrics { queued_jobs: 1, ..none }.needs_scaling());
-    let oldest = demand.oldest_pending.as_ref().expect("two are pending");
-    assert_eq!(oldest.id, JobId(3), "a held job does not starve");
+    let oldest = demand.oldest_pending().expect("two are pending");
+    assert_eq!(oldest.job.id, JobId(3), "a held job does not starve");
 }
 
 #[test]
@@ -164,7 +166,7 @@ fn what_several_repositories_ask_for_is_added_up() {
     let QueueMetrics { pending_jobs, in_progress_jobs, queued_jobs, total_jobs, timestamp } = sum.metrics;
     assert_eq!((pending_jobs, in_progress_jobs, queued_jobs, total_jobs), (2, 2, 4, 6));
     assert_eq!(timestamp, at(200));
-    assert_eq!(sum.oldest_pending.map(|oldest| oldest.id), Some(JobId(3)));
+    assert_eq!(sum.oldest_pending().map(|oldest| oldest.job.id), Some(JobId(3)));
     assert_eq!((sum.missing, sum.notes), (vec!["m".to_owned(); 2], vec!["n".to_owned(); 2]));
 }
 
@@ -193,7 +195,7 @@ fn of_two_jobs_of_one_moment_the_lower_number_is_older() {
         [twin, job(1, JobStatus::Queued, &["self-hosted"])],
     ] {
         let demands = attribute(&fleet, &queue(jobs.to_vec()), at(100));
-        let oldest = demands[&fleet[0].name].oldest_pending.as_ref().map(|oldest| oldest.id);
+        let oldest = demands[&fleet[0].name].oldest_pending().map(|oldest| oldest.job.id);
         assert_eq!(oldest, Some(JobId(1)));
     }
 }
@@ -257,7 +259,7 @@ fn a_job_that_no_fleet_serves_is_counted_for_the_fleet_that_is_most_like_it() {
         let found: Vec<_> = demands
             .iter()
             .filter_map(|(name, demand)| Some((name.as_str(), demand.unserved.as_ref()?)))
-            .map(|(name, unserved)| (name, unserved.count, unserved.oldest.id))
+            .map(|(name, unserved)| (name, unserved.count, unserved.oldest.job.id))
             .collect();
         let expected: Vec<_> = expected.iter().map(|name| (*name, 2, JobId(1))).collect();
         assert_eq!(found, expected, "{situation}");

@@ -28,7 +28,7 @@ fn a_queued_job_that_has_a_runner_or_that_github_cancels_is_no_demand() {
         let demand = demand(&fleet, &queue, 2 * DAY);
         let metrics = demand.metrics;
         assert_eq!((metrics.pending_jobs, metrics.queued_jobs), (pending, 1), "{situation}");
-        assert_eq!(demand.oldest_pending.is_some(), pending > 0, "{situation}");
+        assert_eq!(demand.oldest_pending().is_some(), pending > 0, "{situation}");
         let begins = "1 queued job is not counted: ";
         assert!(demand.notes.iter().all(|told| told.starts_with(begins)), "{:?}", demand.notes);
         assert_eq!(demand.notes.len(), usize::from(note.is_some()), "{situation}");

@@ -12,6 +12,8 @@ fn job(run: u64, is_ours: bool) -> Job {
         run_id: RunId(run),
         repo: "o/r".parse().expect("valid"),
         name: "build".into(),
+        workflow: None,
+        link: None,
         status: JobStatus::Queued,
         labels: vec![if is_ours { "docker" } else { "ubuntu-latest" }.into()],
         created_at: Timestamp::UNIX_EPOCH,

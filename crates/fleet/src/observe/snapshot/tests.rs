@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fixture::{Entry::Idle, NOW, Scene, at};
-use crate::model::{Job, RunId};
+use crate::model::{Job, JobId, RunId};
 use crate::observe::Demand;
 
 #[test]
@@ -74,6 +74,8 @@ fn running_jobs_name_their_runner() {
         run_id: RunId(1),
         repo: "o/r".parse().expect("a good name"),
         name: "build".into(),
+        workflow: None,
+        link: None,
         status,
         labels: vec![],
         created_at: at(NOW),
@@ -88,6 +90,7 @@ fn running_jobs_name_their_runner() {
         job(5, JobStatus::Queued, None),
     ];
     let found = working(&Queue { jobs, ..Queue::default() });
+    let found: BTreeMap<ForeignText, JobId> = found.into_iter().map(|(name, job)| (name, job.id)).collect();
     assert_eq!(found, BTreeMap::from([("ci-1".into(), JobId(1)), ("ci-3".into(), JobId(3))]));
 }
 

@@ -2,10 +2,9 @@
 
 use crate::fixture::{
     Entry::{Absent, Busy, Idle, Offline},
-    NOW, Scene, at,
+    NOW, Scene, at, runs,
 };
 use crate::model::{
-    JobId,
     PowerState::Running,
     ProvisioningState::{Deleting, Succeeded},
 };
@@ -26,7 +25,7 @@ fn under_way(mut scene: Scene, operation: Operation) -> Scene {
 
 fn working(mut scene: Scene) -> Scene {
     let name = scene.name(1, 60).to_string();
-    scene.seen.working.insert(name.into(), JobId(7));
+    scene.seen.working.insert(name.into(), runs(7));
     scene
 }
 

@@ -1,7 +1,7 @@
 //! The scaling table of the specification, row by row, and what must always hold.
 
 use super::*;
-use crate::model::JobId;
+use crate::model::{JobId, NamedJob};
 use proptest::prelude::*;
 
 fn at(second: i64) -> Timestamp {
@@ -50,8 +50,10 @@ impl Default for Row {
 
 impl Row {
     fn decide(&self) -> Scaling {
-        let oldest =
-            OldestPending { id: JobId(7), name: "build".into(), since: at(1_000 - self.waited as i64) };
+        let oldest = QueuedJob {
+            job: NamedJob { name: Some("build".into()), ..JobId(7).into() },
+            since: at(1_000 - self.waited as i64),
+        };
         let load = Load {
             pending_jobs: self.pending,
             oldest_pending: (self.pending > 0).then_some(&oldest),

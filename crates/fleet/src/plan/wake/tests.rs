@@ -14,6 +14,7 @@ fn failed(mut scene: Scene, ago: i64) -> Scene {
         last: Some(at(NOW - ago)),
         why: "502".to_owned(),
         policy: ErrorPolicy::Later,
+        console: None,
     };
     scene
 }

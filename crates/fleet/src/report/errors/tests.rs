@@ -5,8 +5,8 @@ use crate::fixture::{
     Entry::{Busy, Idle, Offline},
     NOW, Scene, at,
 };
-use crate::model::{CallError, CallErrorKind, ErrorPolicy, JobId, PowerState, ProvisioningState};
-use crate::observe::{OldestPending, UnservedJobs};
+use crate::model::{CallError, CallErrorKind, ErrorPolicy, JobId, NamedJob, PowerState, ProvisioningState};
+use crate::observe::{QueuedJob, UnservedJobs};
 use crate::state::StartBackoff;
 
 /// A situation, and its errors: the kind, and a part of what it says.
@@ -30,12 +30,16 @@ fn refused(mut scene: Scene, seconds: i64) -> Scene {
 
 fn failed(mut scene: Scene, seconds: i64, policy: ErrorPolicy) -> Scene {
     let why = "not online 44s after it was made".to_owned();
-    scene.fleet_state.failures = StartBackoff { count: 3, last: Some(at(NOW - seconds)), why, policy };
+    scene.fleet_state.failures =
+        StartBackoff { count: 3, last: Some(at(NOW - seconds)), why, policy, console: None };
     scene
 }
 
 fn unserved(mut scene: Scene, seconds: i64) -> Scene {
-    let oldest = OldestPending { id: JobId(7), name: "build".into(), since: at(NOW - seconds) };
+    let oldest = QueuedJob {
+        job: NamedJob { name: Some("build".into()), ..JobId(7).into() },
+        since: at(NOW - seconds),
+    };
     if let Ok(demand) = &mut scene.seen.demand {
         demand.unserved = Some(UnservedJobs { count: 2, oldest, labels: vec!["dokcer".into()] });
     }

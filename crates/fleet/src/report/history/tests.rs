@@ -5,8 +5,7 @@ use crate::fixture::{
     Entry::{Busy, Idle, Offline},
     NOW, Scene, at,
 };
-use crate::model::Prices;
-use crate::report::Tick;
+use crate::report::{Presentation, Tick};
 
 /// What a poll shows `later` seconds after `NOW`.
 fn look(scene: &Scene, later: i64) -> FleetStatus {
@@ -16,7 +15,7 @@ fn look(scene: &Scene, later: i64) -> FleetStatus {
         &scene.plan(),
         &scene.seen,
         &scene.fleet_state,
-        &Prices::default(),
+        &Presentation::default(),
         tick,
         &[],
     )

@@ -3,14 +3,21 @@
 use super::*;
 use crate::fixture::Entry::{Busy, Idle};
 use crate::fixture::{NOW, Scene, at};
-use crate::model::Prices;
+use crate::report::Presentation;
 use crate::report::{FleetErrorKind, LastingError, Tick};
 
 fn fleet(name: &str, scene: &Scene) -> FleetStatus {
     let tick = Tick { number: 1, at: at(NOW), next: Some(at(NOW + 60)) };
     let plan = scene.plan();
-    let status =
-        FleetStatus::of(&scene.fleet, &plan, &scene.seen, &scene.fleet_state, &Prices::default(), tick, &[]);
+    let status = FleetStatus::of(
+        &scene.fleet,
+        &plan,
+        &scene.seen,
+        &scene.fleet_state,
+        &Presentation::default(),
+        tick,
+        &[],
+    );
     FleetStatus { pool: name.parse().expect("a name"), ..status }
 }
 

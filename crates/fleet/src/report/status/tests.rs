@@ -1,11 +1,11 @@
 //! What the status shows of a fleet.
 
 use super::*;
+use crate::fixture::runs;
 use crate::fixture::{
     Entry::{Absent, Busy, Idle, Offline},
     NOW, Scene, at,
 };
-use crate::model::JobId;
 use crate::observe::Operation;
 use crate::report::FleetErrorKind;
 use crate::state::StartBackoff;
@@ -17,7 +17,7 @@ fn status(scene: &Scene, before: &[LastingError]) -> FleetStatus {
         &scene.plan(),
         &scene.seen,
         &scene.fleet_state,
-        &Prices::default(),
+        &Presentation::default(),
         tick,
         before,
     )
@@ -33,7 +33,7 @@ fn what_each_runner_does() {
     };
     let working = |mut scene: Scene| {
         let name = scene.name(1, 60).to_string();
-        scene.seen.working.insert(name.into(), JobId(7));
+        scene.seen.working.insert(name.into(), runs(7));
         scene
     };
     let old = Scene::new("").name(2, 900);
@@ -76,7 +76,7 @@ fn what_each_runner_does() {
 fn who_is_there_is_brought_up_to_date_between_ticks() {
     let (before, now) = (Scene::new("").runner(1, 60, Offline), Scene::new("").runner(1, 60, Busy));
     let mut shown = status(&before, &[]);
-    shown.update(&now.plan().runners, &now.seen, &now.fleet_state);
+    shown.update(&now.plan().runners, &now.seen, &now.fleet_state, &Presentation::default());
     assert_eq!((shown.count(PhaseKind::Provisioning), shown.count(PhaseKind::Active)), (0, 1));
 }
 

@@ -20,6 +20,7 @@ fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -
         phase: *phase,
         doing: String::new(),
         job: None,
+        runs: None,
         created_at: AT,
         jobs_completed: 0,
         vm: None,
@@ -35,6 +36,8 @@ fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -
         runners_known: true,
         jobs: Some(QueueMetrics { pending_jobs, ..QueueMetrics::none(AT) }),
         oldest_pending: None,
+        queued: Vec::new(),
+        recent: None,
         unserved_jobs: 0,
         min_runners: 0,
         max_runners: 10,
@@ -90,7 +93,7 @@ fn it_tells_runners_and_jobs_and_what_is_wrong_first() {
 #[test]
 fn one_whose_vm_azure_removes_is_leaving() {
     let mut going = fleet("ci", &[Destroyed], 0, &[]);
-    let vm = VmStatus { name: String::new(), size: String::new(), resource_group: String::new() };
+    let vm = VmStatus { name: String::new(), size: String::new(), resource_group: String::new(), link: None };
     going.runners.iter_mut().flatten().for_each(|runner| runner.vm = Some(vm.clone()));
     assert_eq!(summary(&[going], &[], &[]), "1 fleet, 1 runner (1 leaving), 0 queued jobs");
 }

@@ -6,7 +6,8 @@ use crate::fixture::{
     NOW, Scene, at,
 };
 use crate::model::{
-    BrokenReason, Destroy, EntryRef, Failure, Proof, ProvisioningState, ScalingReason, StartReason,
+    BrokenReason, CallError, CallErrorKind, Destroy, EntryRef, Failure, Proof, ProvisioningState,
+    ScalingReason, StartReason,
 };
 use crate::observe::Operation;
 use crate::state::RunnerState;
@@ -207,6 +208,7 @@ fn a_runner_that_had_its_job_before_any_list_showed_it_ends_the_backoff() {
             last: Some(at(NOW)),
             why: "x".to_owned(),
             policy: ErrorPolicy::Later,
+            console: None,
         },
         ..FleetState::default()
     };
@@ -239,6 +241,43 @@ fn a_runner_that_never_came_online_is_a_start_that_failed_once() {
 }
 
 /// The reason of a removal is that its VM was asked, from the second try on. The failed start was forgotten with the first.
+#[test]
+fn a_failed_start_is_returned_with_its_reason_once() {
+    let (scene, text) = (Scene::new(""), || "why".to_owned());
+    let name = scene.name(1, 60);
+    let broken = BootstrapOutcome::Broken { why: text(), runner_id: None };
+    for (outcome, expected) in [
+        (ProvisionOutcome::Started, None),
+        (ProvisionOutcome::Unclear(text()), None),
+        (ProvisionOutcome::LeftAlone(text()), None),
+        (ProvisionOutcome::NoCapacity(text()), Some(FailedStart::NoCapacity)),
+        (ProvisionOutcome::Failed(Failure::later(text())), Some(FailedStart::Failed)),
+        (ProvisionOutcome::Failed(Failure::stop(text())), Some(FailedStart::Refused)),
+        (ProvisionOutcome::Bootstrap(broken), Some(FailedStart::NotInstalled)),
+    ] {
+        let completed = Completed::Provision { reason: WHY, outcome };
+        assert_eq!(FleetState::default().record(&name, &completed, at(NOW)), expected, "{completed:?}");
+    }
+    let limit = Duration::from_secs(600);
+    let no_capacity = CallError::new(CallErrorKind::NoCapacity, "none");
+    for (why, expected) in [
+        (DrainReason::BootTimeout { age: limit, limit }, Some(FailedStart::NeverOnline)),
+        (DrainReason::Broken(BrokenReason::NotRegistered { limit }), Some(FailedStart::NeverOnline)),
+        (DrainReason::Broken(BrokenReason::VmFailed(None)), Some(FailedStart::VmFailed)),
+        (DrainReason::NoCapacity(no_capacity), Some(FailedStart::NoCapacity)),
+        (DrainReason::Finished, None),
+    ] {
+        let (name, completed) = removed(&scene, 1, 60, why);
+        let Completed::Destroy { destroy, .. } = &completed else { panic!("a removal") };
+        let asked = DestroyOutcome::Asked(text());
+        let asked = Completed::Destroy { destroy: destroy.clone(), outcome: asked };
+        let mut fleet_state = FleetState::default();
+        assert_eq!(fleet_state.record(&name, &asked, at(NOW)), expected, "{asked:?}");
+        assert_eq!(fleet_state.record(&name, &completed, at(NOW)), None, "it is counted already");
+        assert_eq!(FleetState::default().record(&name, &completed, at(NOW)), expected, "{completed:?}");
+    }
+}
+
 #[test]
 fn a_start_whose_vm_is_asked_to_drain_first_has_failed_once() {
     let scene = Scene::new("");
@@ -373,7 +412,7 @@ fn a_job_that_waits_or_runs_is_the_fleets_last_one_but_not_that_of_a_runner_that
     let mut busy = Scene::new("").runner(1, 900, Busy);
     assert_eq!(last_job(&busy), Some(at(NOW)));
     for entry in busy.seen.entries.as_mut().expect("read").values_mut() {
-        std::sync::Arc::make_mut(entry).status = RunnerStatus::Offline;
+        Arc::make_mut(entry).status = RunnerStatus::Offline;
     }
     assert_eq!(last_job(&busy), Some(at(NOW)), "its VM is there");
     busy.seen.vms = Ok(std::collections::BTreeMap::new());

@@ -1,5 +1,5 @@
 use super::*;
-use crate::fixture::at;
+use crate::fixture::{at, runs};
 
 const NOW: i64 = 1_000_000;
 
@@ -8,11 +8,11 @@ fn jobs_are_counted_once_whether_named_or_only_told_as_busy() {
     let mut jobs = Jobs::default();
     jobs.see(true, None);
     assert_eq!((jobs.taken, jobs.finished()), (1, 0));
-    jobs.see(true, Some(JobId(1)));
+    jobs.see(true, Some(&runs(1)));
     assert_eq!((jobs.taken, jobs.last), (1, Some(JobId(1))), "the same one, named afterwards");
     jobs.see(true, None);
     assert_eq!((jobs.taken, jobs.last), (1, Some(JobId(1))), "the queue did not name it this time");
-    jobs.see(true, Some(JobId(2)));
+    jobs.see(true, Some(&runs(2)));
     assert_eq!((jobs.taken, jobs.finished()), (2, 1));
     jobs.see(false, None);
     assert_eq!((jobs.taken, jobs.finished()), (2, 2));

@@ -1,7 +1,7 @@
 //! How explanations look, wide and narrow.
 
 use azlin_fleet::explain::LinkKind;
-use azlin_fleet::model::{JobId, Rule};
+use azlin_fleet::model::{JobId, Rule, WebLink};
 use azlin_fleet::plan::DecisionStatus;
 
 use super::*;
@@ -17,8 +17,11 @@ fn link(link: LinkKind, state: LinkState, what: &str, cure: Option<&str>) -> Lin
 fn job() -> Explanation {
     let pool = "ci".parse().ok();
     let repo = "o/r".parse().ok();
+    let page = "https://github.com/o/r/actions/runs/11/job/22";
+    let link_to = WebLink::on_site(page, &"https://github.com".parse().expect("a URL"));
+    let (name, workflow) = (Some("build (linux)".to_owned()), Some("CI".into()));
     Explanation {
-        about: ExplainedItem::Job { pool, id: JobId(22), name: Some("build (linux)".to_owned()), repo },
+        about: ExplainedItem::Job { pool, id: JobId(22), name, repo, workflow, link: link_to },
         verdict: "asks for `gpu`, which no runner of ci has".to_owned(),
         links: vec![
             link(LinkKind::Queue, LinkState::Holds, "queued 3m 20s ago in run 11 of o/r", None),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    JobId, PowerState, ProvisioningState, Queue, RunnerId, RunnerInfo, RunnerName, RunnerStatus, Vm, VmTags,
+    JobId, NamedJob, PowerState, ProvisioningState, Queue, RunnerId, RunnerInfo, RunnerName, RunnerStatus,
+    Vm, VmTags, WebLink,
 };
-use azlin_fleet::observe::{Demand, OldestPending, QueueMetrics, Snapshot};
+use azlin_fleet::observe::{Demand, QueueMetrics, QueuedJob, Snapshot};
 use azlin_fleet::plan::plan;
 use azlin_fleet::state::FleetState;
 use jiff::Timestamp;
@@ -22,6 +23,17 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).expect("in range")
 }
 
+fn named() -> NamedJob {
+    let link = "https://github.com/o/r/actions/runs/11/job/22";
+    NamedJob {
+        name: Some("build (linux)".into()),
+        repo: "o/r".parse().ok(),
+        workflow: Some("CI".into()),
+        link: WebLink::on_site(link, &"https://github.com".parse().expect("a URL")),
+        ..JobId(22).into()
+    }
+}
+
 /// A fleet with so many jobs that have waited so long, and runners of these ages and states.
 fn planned(pool: &str, scaling: &str, jobs: (u32, i64), runners: &[(i64, Option<RunnerStatus>)]) -> Planned {
     let text = format!("repo = \"o/r\"\n[scaling]\n{scaling}\n{VM}");
@@ -32,8 +44,12 @@ fn planned(pool: &str, scaling: &str, jobs: (u32, i64), runners: &[(i64, Option<
         total_jobs: jobs.0,
         ..QueueMetrics::none(at(0))
     };
-    let oldest = OldestPending { id: JobId(22), name: "build (linux)".into(), since: at(-jobs.1) };
-    let demand = Demand { metrics, oldest_pending: (jobs.0 > 0).then_some(oldest), ..Demand::none(at(0)) };
+    let oldest = QueuedJob { job: named(), since: at(-jobs.1) };
+    let demand = Demand {
+        metrics,
+        pending: (jobs.0 > 0).then_some(oldest).into_iter().collect(),
+        ..Demand::none(at(0))
+    };
     let (mut entries, mut vms) = (BTreeMap::new(), BTreeMap::new());
     for (id, (age, status)) in (1..).zip(runners) {
         let runner_name = RunnerName::new(&fleet.name, at(-age), 7);

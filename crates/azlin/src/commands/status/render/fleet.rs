@@ -2,11 +2,17 @@
 
 use azlin_fleet::config::defaults_in_words;
 use azlin_fleet::model::{PhaseKind, ScalingAction, age, counted, dollars, elapsed, short};
-use azlin_fleet::report::{Cost, FleetStatus, RunnerRow};
+use azlin_fleet::observe::QueuedJob;
+use azlin_fleet::report::{Cost, FleetStatus, RecentStatus, RunnerRow};
 use jiff::Timestamp;
 
 use crate::terminal::{Terminal, Tone};
 use crate::wrap::wrapped;
+
+/// The column where a line's text begins.
+const TEXT: usize = 12;
+/// So many queued jobs are shown.
+const FEW: usize = 5;
 
 /// A fleet: trouble first, its runners last.
 pub fn whole(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Terminal) -> String {
@@ -24,7 +30,9 @@ pub fn whole(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termi
             &wrapped("  error     ", &terminal.paint(Tone::Bad, format!("{since}{}", error.what)), terminal);
     }
     let mut line = |name: &str, told: &str| text += &wrapped(&format!("  {name:<10}"), told, terminal);
-    line("jobs", &jobs(fleet, now));
+    line("jobs", &jobs(fleet));
+    text += &queued(fleet, now, terminal);
+    let mut line = |name: &str, told: &str| text += &wrapped(&format!("  {name:<10}"), told, terminal);
     if is_live {
         line(
             "decision",
@@ -41,6 +49,13 @@ pub fn whole(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termi
     }
     if let Some(told) = defaults_in_words(&fleet.from_defaults) {
         line("defaults", &told);
+    }
+    let recent = fleet.recent.as_ref();
+    if let Some(told) = recent.and_then(RecentStatus::waits_in_words) {
+        line("waits", &told);
+    }
+    if let Some(told) = recent.and_then(RecentStatus::failures_in_words) {
+        line("starts", &told);
     }
     if let Some(cost) = fleet.cost.as_ref().filter(|cost| cost.is_something()) {
         line("cost", &cost_in_words(cost, now));
@@ -60,14 +75,36 @@ pub fn whole(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termi
     text + &runners(fleet.known_runners(), now, terminal)
 }
 
-fn jobs(fleet: &FleetStatus, now: Timestamp) -> String {
+fn jobs(fleet: &FleetStatus) -> String {
     let Some(jobs) = &fleet.jobs else { return "not known".to_owned() };
-    let oldest = match &fleet.oldest_pending {
-        Some(job) => format!("; job {} ({}) has waited {}", job.id, job.name, age(job.since, now)),
-        None => String::new(),
-    };
     let least = if fleet.jobs_known { "" } else { "at least " };
-    format!("{least}{}{oldest}", jobs.in_words())
+    format!("{least}{}", jobs.in_words())
+}
+
+/// The jobs that have waited longest, each with its page.
+fn queued(fleet: &FleetStatus, now: Timestamp, terminal: Terminal) -> String {
+    // A daemon of before this version names the oldest alone.
+    let oldest = fleet.oldest_pending.iter().filter(|_| fleet.queued.is_empty());
+    let named: Vec<&QueuedJob> = fleet.queued.iter().chain(oldest).collect();
+    let mut text = String::new();
+    for queued in named.iter().take(FEW) {
+        let link = queued.job.link.as_ref().map_or(String::new(), |link| format!(" {link}"));
+        let told = format!("{} has waited {}{link}", queued.job, age(queued.since, now));
+        text += &wrapped(&" ".repeat(TEXT), &told, terminal);
+    }
+    let all = fleet.jobs.map_or(0, |jobs| jobs.pending_jobs as usize);
+    match all.saturating_sub(FEW) {
+        more if more > 0 && named.len() > FEW => {
+            text + &wrapped(&" ".repeat(TEXT), &format!("and {more} more, younger"), terminal)
+        }
+        _ => text,
+    }
+}
+
+/// What a runner does, with the page of its job.
+fn doing(runner: &RunnerRow) -> String {
+    let link = runner.runs.as_ref().and_then(|job| job.link.as_ref());
+    link.map_or_else(|| runner.doing.clone(), |link| format!("{} {link}", runner.doing))
 }
 
 fn phases(fleet: &FleetStatus) -> String {
@@ -112,11 +149,11 @@ fn runners(runners: &[RunnerRow], now: Timestamp, terminal: Terminal) -> String 
         if is_narrow {
             text += &format!("    {name:<name_width$}  {phase}  {created:>7}\n");
             let size = runner.vm.as_ref().map_or(String::new(), |vm| format!("{}, ", vm.size));
-            text += &wrapped("      ", &format!("{size}{}", runner.doing), terminal);
+            text += &wrapped("      ", &format!("{size}{}", doing(runner)), terminal);
         } else {
             let head =
                 format!("    {name:<name_width$}  {phase}  {created:>7}  {:<size_width$}  ", size(runner));
-            text += &wrapped(&head, &runner.doing, terminal);
+            text += &wrapped(&head, &doing(runner), terminal);
         }
     }
     text
@@ -139,6 +176,9 @@ fn cost_in_words(cost: &Cost, now: Timestamp) -> String {
         Some(per_hour) => format!("{} an hour", dollars(per_hour)),
         None => "an hour's cost is not known".to_owned(),
     };
+    if let Some(days) = cost.days_in_words(now) {
+        told += &format!("; {days}");
+    }
     if cost.total > 0.0 {
         told += &format!("; {} in {}", dollars(cost.total), short(cost.age(now)));
         if let Some(share) = cost.idle_share {

@@ -46,7 +46,7 @@ fn whatever_shows_a_job_begins_the_time_to_answer_anew() {
     let named = |entry| {
         let mut scene = asked(entry, 5399, 10);
         let name = scene.name(1, 9000).to_string();
-        scene.seen.working.insert(name.into(), crate::model::JobId(7));
+        scene.seen.working.insert(name.into(), crate::fixture::runs(7));
         scene
     };
     for (situation, scene, is_forgotten) in [

@@ -7,10 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixture::Entry::{Absent, Busy, Idle, Offline};
-use crate::fixture::at;
-use crate::fixture::{NOW, Scene};
+use crate::fixture::{NOW, Scene, at, runs};
 use crate::model::{
-    JobId,
     PowerState::{Deallocated, Running, Starting, Stopped, Unknown},
     ProvisioningState::{Creating, Deleting, Failed, Impaired, Succeeded},
     RunnerStatus, Vm,
@@ -64,7 +62,7 @@ fn any_scene() -> impl Strategy<Value = Scene> {
                 }
                 if other == Other::Working {
                     let name = scene.name(number, age).to_string();
-                    scene.seen.working.insert(name.into(), JobId(1));
+                    scene.seen.working.insert(name.into(), runs(1));
                 }
                 scene = scene.entry(number, age, entry).remember(number, age, |known| {
                     known.was_online = online;

@@ -3,8 +3,8 @@
 use super::*;
 use crate::fixture::Entry::{Absent, Busy, Idle, Offline};
 use crate::fixture::at;
-use crate::fixture::{NOW, Scene};
-use crate::model::{JobId, PowerState::Stopped, RunnerId};
+use crate::fixture::{NOW, Scene, runs};
+use crate::model::{PowerState::Stopped, RunnerId};
 use crate::observe::Operation;
 use crate::state::{Jobs, RunnerState};
 
@@ -158,7 +158,7 @@ fn jobs_are_counted_by_what_the_polls_see() {
     ] {
         let mut scene = Scene::new("").ssh(1, 60, entry);
         let name = scene.name(1, 60);
-        scene.seen.working.extend(job.map(|job| (name.as_str().into(), JobId(job))));
+        scene.seen.working.extend(job.map(|job| (name.as_str().into(), runs(job))));
         fleet_state = fleet_state.after_seeing(&scene.fleet, &scene.seen, at(NOW));
         let jobs = &fleet_state.runners.get(&name).expect("remembered").jobs;
         assert_eq!((jobs.taken, jobs.finished()), (taken, finished), "{entry:?} {job:?}");
