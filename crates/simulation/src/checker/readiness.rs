@@ -5,7 +5,7 @@ use std::time::Duration;
 use azlin_simcloud::World;
 
 use super::{CheckerState, Invariant, MINUTE};
-use crate::scenario::{BORDER_BEFORE, Scenario};
+use crate::scenario::{BEGAN, BORDER_BEFORE, FleetSpec, Scenario};
 
 /// A boot may be a little longer than the longest of the last ones.
 const A_LITTLE: Duration = MINUTE;
@@ -14,10 +14,12 @@ const AFTER_A_STORM: Duration = Duration::from_secs(45 * 60);
 
 /// When the hours of each fleet begin, and how many runners are to be there then.
 pub(super) fn begins(scenario: &Scenario) -> Vec<Vec<(Duration, u32)>> {
-    let of = |fleet: &crate::scenario::FleetSpec| {
+    let of = |fleet: &FleetSpec| {
         let hours = fleet.hours.filter(|hours| hours.min < hours.max && fleet.ssh.is_none());
-        let spans = hours.map(|hours| (hours.min, hours.spans(crate::scenario::BEGAN, scenario.length)));
-        spans.map_or_else(Vec::new, |(min, spans)| spans.into_iter().map(|(from, _)| (from, min)).collect())
+        let spans = hours.map(|hours| (hours.min, hours.spans(BEGAN, scenario.length)));
+        let begins =
+            spans.into_iter().flat_map(|(min, spans)| spans.into_iter().map(move |(from, _)| (from, min)));
+        begins.filter(|(from, _)| *from > BORDER_BEFORE + AFTER_A_STORM).collect()
     };
     scenario.fleets.iter().map(of).collect()
 }
