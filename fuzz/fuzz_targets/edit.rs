@@ -3,13 +3,13 @@
 #![no_main]
 
 use azlin_fleet::config::edit::{KeyChange, Literal, edit};
-use azlin_fleet::config::{Faulty, FleetDefaults, ProblemKind};
+use azlin_fleet::config::{Faulty, FleetDefaults, NamedFiles, ProblemKind};
 use libfuzzer_sys::fuzz_target;
 
 /// The edited text, and whether it is TOML.
 fn edited(text: &str, change: &KeyChange) -> (String, bool) {
     let pool = "ci".parse().expect("a valid name");
-    match edit("ci.toml", &pool, text, std::slice::from_ref(change), &FleetDefaults::default()) {
+    match edit("ci.toml", &pool, text, std::slice::from_ref(change), &FleetDefaults::default(), NamedFiles::Unread) {
         Ok((text, _)) => (text, true),
         Err(Faulty { text, problems }) => {
             let is_toml = problems.0.iter().all(|problem| problem.kind != ProblemKind::Syntax);

@@ -21,7 +21,7 @@ fuzz_target!(|text: &str| {
         sha256: None,
     };
     let name = found.configured.as_ref().or(found.registered.as_ref()).map_or("", |(_, name)| name);
-    let wanted = WantedRunner { name, download: &download, dependencies: true };
+    let wanted = WantedRunner { name, download: &download, dependencies: true, setup: true };
     let _ = (next(&found, &wanted), runner_id(&found, &wanted));
     let _ = found.clone().after(&Step::Fetch(download.clone()), text);
 });

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use azlin_daemon::InstanceLock;
-use azlin_fleet::config::{Fleet, FleetDefaults};
+use azlin_fleet::config::{Fleet, FleetDefaults, NamedFiles};
 use azlin_tests::binary::azlin;
 use tempfile::TempDir;
 
@@ -47,7 +47,7 @@ fn fleet(config: &Path) -> Fleet {
 
 fn fleet_with_defaults(config: &Path) -> Fleet {
     let defaults = FleetDefaults::of(&std::fs::read_to_string(config.join("azlin.toml")).unwrap());
-    Fleet::parse_with("ci.toml", "ci".parse().unwrap(), &file(config), &defaults).unwrap()
+    Fleet::parse_with("ci.toml", "ci".parse().unwrap(), &file(config), &defaults, NamedFiles::Unread).unwrap()
 }
 
 /// A configuration directory with the fleet ci.

@@ -116,3 +116,102 @@ fn a_jit_configuration_makes_a_runner_once() {
         assert_eq!(told.lines().collect::<Vec<_>>(), expected, "{told}");
     }
 }
+
+/// Where the setup's files are, and a program of its own, which calls itself.
+const GIVEN: &str = r#"
+mount -t tmpfs none /usr/local/lib
+given=/usr/local/lib/azlin/fleet
+mkdir -p $given
+runner() { cp "$RUNNER" /mnt/runner; chmod 755 /mnt/runner; code=0; /mnt/runner "$@" 2>&1 || code=$?; }
+script() { printf '%s\n' '#!/bin/sh' "$@" >$given/setup; chmod 700 $given/setup; }
+state=/var/lib/azlin-runner
+"#;
+
+fn set_up(script: &str) -> Option<String> {
+    on_a_machine(&format!("{GIVEN}\n{script}"))
+}
+
+#[test]
+fn a_setup_script_runs_once_as_root_and_its_exit_code_decides() {
+    let script = r#"
+        script 'echo "I am $(id -u) in $PWD of $HOME"' 'echo again >>/mnt/times'
+        runner fit 20; echo "code $code"; runner probe | grep ^setup=
+        runner fit 20; echo "code $code"; wc -l </mnt/times
+    "#;
+    if let Some(told) = set_up(script) {
+        let expected = ["I am 0 in /root of /root", "code 0", "setup=done", "code 0", "1"];
+        assert_eq!(told.lines().collect::<Vec<_>>(), expected, "{told}");
+    }
+}
+
+#[test]
+fn a_setup_script_that_fails_or_hangs_or_was_cut_off_says_so_and_is_not_run_again() {
+    for (situation, first, words) in [
+        (
+            "it fails",
+            "script 'echo no such disk >&2' 'exit 3'; runner fit 20",
+            "the setup ended with 3: no such disk",
+        ),
+        (
+            "it hangs, and leaves a process with its output",
+            "script 'sleep 60 & echo waits' 'sleep 60'; runner fit 1",
+            "the setup did not end within setup_timeout (1 s): waits",
+        ),
+        ("it says nothing", "script 'exit 1'; runner fit 20", "the setup ended with 1: it printed nothing"),
+        (
+            "no interpreter",
+            "printf '#!/no/such\\n' >$given/setup; chmod 700 $given/setup; runner fit 20",
+            "not found",
+        ),
+        (
+            "the machine restarts",
+            "mkdir -p $state; : >$state/fitting; script 'true'; runner fit 20",
+            "the setup was cut off before its end and is not begun again",
+        ),
+        (
+            "a group that is not there",
+            "runner fit 20 group:nobodys",
+            "there is no group nobodys on this machine: make it in bootstrap.setup",
+        ),
+    ] {
+        let script = format!(
+            "{first}; [ $code -ne 0 ]; runner probe | grep ^setup=; cat $state/unfit; runner fit 20; echo code $code"
+        );
+        let Some(told) = set_up(&script) else { return };
+        let (_, after) = told.split_once("setup=none\n").unwrap_or_else(|| panic!("{situation}: {told}"));
+        assert!(after.contains(words) && after.ends_with("code 1\n"), "{situation}: {told}");
+    }
+}
+
+/// Neither lines without number nor one without end fill the console, the disk or memory.
+#[test]
+fn a_flood_of_output_is_bounded_and_its_end_is_kept() {
+    let script = r#"
+        script 'seq 1 300000' 'head -c 3000000 /dev/zero | tr "\0" x' 'echo' 'echo the last words' 'exit 1'
+        runner fit 60 >/mnt/shown
+        grep -c . /mnt/shown; wc -c <$state/unfit; sed 's/.* | //' $state/unfit; head -n 1 /mnt/shown; ls $state
+    "#;
+    if let Some(told) = set_up(script) {
+        let lines: Vec<&str> = told.lines().collect();
+        let number = |line: &str| line.trim().parse::<u32>().expect("a number");
+        assert!(number(lines[0]) < 1_020 && number(lines[1]) < 3_000, "{told}");
+        assert_eq!(lines[2..], ["the last words", "1", "fitting", "last", "unfit"], "{told}");
+    }
+}
+
+/// What an image's .env says stays, save for what the fleet or the machine's proxies replace.
+#[test]
+fn the_environment_of_the_runner_is_the_image_s_with_the_fleet_s_in_its_place() {
+    let script = r#"
+        printf 'LANG=C\nKEPT=a=b\nhttps_proxy=http://old\nodd\n' >/opt/actions-runner/.env
+        printf 'LANG=C.UTF-8\nQUOTED=a "b" $c \\n\n' >$given/env
+        mount --bind /mnt/environment /etc/environment
+        runner environment; cat /opt/actions-runner/.env; runner environment; wc -l </opt/actions-runner/.env
+    "#;
+    let script = format!("touch /mnt/environment; echo https_proxy=http://new:1 >/mnt/environment; {script}");
+    if let Some(told) = set_up(&script) {
+        let expected =
+            ["KEPT=a=b", "odd", "https_proxy=http://new:1", "LANG=C.UTF-8", r#"QUOTED=a "b" $c \n"#, "5"];
+        assert_eq!(told.lines().collect::<Vec<_>>(), expected, "{told}");
+    }
+}

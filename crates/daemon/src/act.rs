@@ -135,6 +135,7 @@ impl RunnerLifecycle {
                 &runner,
                 &download,
                 fleet.bootstrap.install_dependencies,
+                &fleet.bootstrap.machine,
                 fleet.lifecycle.dead_mans_switch,
             ),
             runner_id: Some(runner.runner_id),
@@ -164,7 +165,12 @@ impl RunnerLifecycle {
         let host_key = self.context.ssh.host_key();
         let created_at = self.context.now();
         let identity = Identity {
-            custom_data: cloud_init::reachable(&host_key, &admin_key, fleet.lifecycle.dead_mans_switch),
+            custom_data: cloud_init::reachable(
+                &host_key,
+                &admin_key,
+                &fleet.bootstrap.machine,
+                fleet.lifecycle.dead_mans_switch,
+            ),
             runner_id: None,
             host_key: Some(host_key.public.clone()),
             // Any other key comes through the custom data alone.

@@ -10,6 +10,7 @@ use azlin_fleet::bootstrap::{
     labels,
     retries::{CONNECT_PAUSE, CONNECTS_PER_ADDRESS, STEP_PAUSE, STEP_TRIES, next_address_pause, patience},
     runner_config,
+    setup::MARGIN,
     steps::{NextStep, ProbeResult, WAS_REGISTERED, WantedRunner, next, runner_id},
 };
 use azlin_fleet::config::Fleet;
@@ -220,7 +221,9 @@ impl<'a> Work<'a> {
     /// Runs the steps one after the other, as far as possible.
     async fn steps(&mut self, session: &dyn Session) -> Result<BootstrapOutcome, Halt> {
         let dependencies = self.fleet.bootstrap.install_dependencies;
-        let wanted = WantedRunner { name: self.task.runner.as_str(), download: self.download, dependencies };
+        let machine = &self.fleet.bootstrap.machine;
+        let (name, setup) = (self.task.runner.as_str(), !machine.is_plain());
+        let wanted = WantedRunner { name, download: self.download, dependencies, setup };
         let printed = session.run(&Step::Probe).await?;
         let mut found = ProbeResult::parse(&printed).map_err(Halt::Elsewhere)?;
         loop {
@@ -231,6 +234,7 @@ impl<'a> Work<'a> {
                     return Ok(BootstrapOutcome::Installed { runner_id, host_key, took });
                 }
                 NextStep::Ended(runner_id) => return Ok(BootstrapOutcome::Ended(runner_id)),
+                NextStep::Setup => Step::Setup(machine.setup_timeout + MARGIN),
                 NextStep::Fetch => Step::Fetch(self.download.clone()),
                 NextStep::Dependencies => Step::Dependencies,
                 NextStep::Configure => {

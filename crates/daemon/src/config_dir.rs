@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use azlin_fleet::config::{DaemonConfig, Faulty, Fleet, FleetDefaults, name_clashes};
+use azlin_fleet::config::{DaemonConfig, Faulty, Fleet, FleetDefaults, NamedFiles, name_clashes};
 use azlin_fleet::model::PoolName;
 use jiff::Timestamp;
 
@@ -253,10 +253,17 @@ fn read_fleet(
         )));
     }
     let text = read_text(path).map_err(|error| FileProblemCause::File(format!("{shown}: {error}")))?;
-    match Fleet::parse_with(&shown, pool.clone(), &text, defaults) {
+    let folder = path.parent().unwrap_or(path);
+    let named = read_named(folder);
+    match Fleet::parse_with(&shown, pool.clone(), &text, defaults, NamedFiles::Read(&named)) {
         Ok(fleet) => Ok((fleet, text)),
         Err(problems) => Err(FileProblemCause::Text(Faulty { text, problems })),
     }
+}
+
+/// Reads the files that a fleet's file in this folder names.
+pub(crate) fn read_named(folder: &Path) -> impl Fn(&str) -> Result<String, String> {
+    move |path| read_text(&folder.join(path)).map_err(|error| error.to_string())
 }
 
 /// Why two pools cannot be side by side.

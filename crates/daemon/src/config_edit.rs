@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use azlin_fleet::config::{
-    Faulty, Fleet,
+    Faulty, Fleet, NamedFiles,
     edit::{KeyChange, edit, new_file},
     name_clash,
 };
@@ -189,7 +189,8 @@ fn worked_out(
     changes: &[KeyChange],
     if_absent: IfAbsent,
 ) -> Result<Edited, EditError> {
-    let path = directory.join("fleets").join(format!("{pool}.toml"));
+    let folder = directory.join("fleets");
+    let path = folder.join(format!("{pool}.toml"));
     let defaults = config_dir::defaults(directory);
     let read = |error| EditError::Io { what: "read", path: path.clone(), error };
     let before = match read_text(&path) {
@@ -198,8 +199,10 @@ fn worked_out(
         Err(error) => return Err(read(error)),
     };
     let file = path.display().to_string();
+    let named = config_dir::read_named(&folder);
+    let files = NamedFiles::Read(&named);
     let made = match &before {
-        Some(text) => edit(&file, pool, text, changes, &defaults),
+        Some(text) => edit(&file, pool, text, changes, &defaults, files),
         None => {
             let pools = config_dir::pools(directory).map_err(read)?;
             if if_absent == IfAbsent::Refuse {
@@ -208,12 +211,13 @@ fn worked_out(
             if let Some(other) = name_clash(pool, &pools) {
                 return Err(EditError::Clash(config_dir::clash(pool, other)));
             }
-            new_file(&file, pool, changes, &defaults)
+            new_file(&file, pool, changes, &defaults, files)
         }
     };
     match made {
         Ok((after, fleet)) => {
-            let old = before.as_ref().map(|text| Fleet::parse_with(&file, pool.clone(), text, &defaults));
+            let old =
+                before.as_ref().map(|text| Fleet::parse_with(&file, pool.clone(), text, &defaults, files));
             let was_disabled = old.is_some_and(|old| old.is_ok_and(|fleet| !fleet.enabled));
             Ok(Edited { path, before, after, fleet, was_disabled })
         }

@@ -96,8 +96,8 @@ impl ConfigWatcher {
 fn matters(event: &notify::Event) -> bool {
     let is_ours = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        // A mounted ConfigMap changes by renaming ..data.
-        name.ends_with(b".toml") || name == b"fleets" || name.starts_with(b"..")
+        // Files that a fleet's file names have any name. A mounted ConfigMap changes by renaming ..data.
+        !name.starts_with(b".") || name.ends_with(b".toml") || name.starts_with(b"..")
     };
     !matches!(event.kind, EventKind::Access(_)) && (event.paths.is_empty() || event.paths.iter().any(is_ours))
 }

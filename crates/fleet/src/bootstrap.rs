@@ -6,6 +6,7 @@ pub mod console;
 pub mod drain;
 pub mod jit_config;
 pub mod retries;
+pub mod setup;
 pub mod steps;
 
 use crate::config::Fleet;

@@ -3,6 +3,7 @@
 //! Everything that is wrong with a file is told at once, each problem with its line, key, what was
 //! found, what is allowed and the nearest right key. Reading the files is the caller's.
 
+mod bootstrap;
 mod changes;
 mod daemon;
 mod defaults;
@@ -12,6 +13,7 @@ mod fleet;
 mod forgotten;
 mod github;
 mod hours;
+mod machine;
 mod prices;
 mod problem;
 mod reader;
@@ -21,16 +23,19 @@ mod spot;
 mod stray;
 mod syntax;
 mod value;
+mod variable;
 mod vm;
 
+pub use bootstrap::{BootstrapConfig, Method};
 pub use changes::changes;
 pub use daemon::DaemonConfig;
 pub use defaults::{FleetDefaults, defaults_in_words};
 pub use effective::{BadFile, ConfigChange, EffectiveConfig, FoundFiles};
-pub use fleet::{BootstrapConfig, Fleet, LifecycleConfig, Limits, Method, ScalingConfig, Site, WarmConfig};
+pub use fleet::{Fleet, LifecycleConfig, Limits, ScalingConfig, Site, WarmConfig};
 pub use forgotten::{ForgottenFleet, FoundVm, GroupContent, forgotten};
 pub use github::{AppConfig, GitHubConfig};
 pub use hours::Hours;
+pub use machine::{MachineConfig, NamedFile, NamedFiles, ProxyConfig, ReadNamed};
 pub use problem::{Faulty, Problem, ProblemKind, Problems};
 pub use secret::may_be_shown;
 pub use stray::{is_like_a_fleet, stray_beside, stray_in_fleets};

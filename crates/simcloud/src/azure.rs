@@ -72,6 +72,8 @@ pub struct Guest {
     pub powers_off: bool,
     /// Whether the runner's dependencies are installed.
     pub has_dependencies: bool,
+    /// Whether it is set up as its fleet says.
+    pub is_set_up: bool,
     /// Whether it reads its user data again and again, since that asks it to drain.
     pub is_draining: bool,
     /// The line about a refused drain that its console shows.

@@ -23,6 +23,10 @@ impl World {
         let (guest, name) = (vm.guest.clone(), vm.name.clone());
         match step {
             Step::Probe => Ok(self.probe(&guest, &name)),
+            Step::Setup(_) => {
+                self.change(uid, |guest| guest.is_set_up = !is_cut);
+                Ok(String::new())
+            }
             Step::Fetch(download) => self.fetch(uid, download, is_cut),
             Step::Dependencies => {
                 self.change(uid, |guest| guest.has_dependencies = !is_cut);
@@ -56,13 +60,14 @@ impl World {
             Some(false) => "inactive",
         };
         format!(
-            "version={}\nrunner_id={}\nrunner_name={}\nregistered={}\nservice={service}\njob={}\ndependencies={}\n",
+            "version={}\nrunner_id={}\nrunner_name={}\nregistered={}\nservice={service}\njob={}\ndependencies={}\nsetup={}\n",
             guest.program.clone().unwrap_or_default(),
             id(guest.runner_id),
             guest.runner_id.map(|_| name).unwrap_or_default(),
             guest.registered.map(|id| format!("{id} {name}")).unwrap_or_default(),
             if runner.is_some_and(|runner| runner.job.is_some()) { "running" } else { "none" },
             if guest.has_dependencies { "installed" } else { "unknown" },
+            if guest.is_set_up { "done" } else { "none" },
         )
     }
 

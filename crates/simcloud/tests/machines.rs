@@ -15,6 +15,7 @@ use azlin_fleet::bootstrap::{
     cloud_init::{reachable, self_made},
     steps::{NextStep, ProbeResult, WantedRunner, next},
 };
+use azlin_fleet::config::MachineConfig;
 use azlin_fleet::model::{
     Configure, Download, HostKey, RUNNER_PATH, Register, RunnerId, RunnerName, RunnerRegistration, Step,
 };
@@ -64,7 +65,8 @@ impl MachineCloud {
     async fn reachable(&self, name: &str) -> String {
         let key =
             HostKey { public: self.key("host.pub").trim().to_owned(), private: self.key("host").into() };
-        self.create(name, &reachable(&key, self.key("login.pub").trim(), SWITCH)).await;
+        self.create(name, &reachable(&key, self.key("login.pub").trim(), &MachineConfig::default(), SWITCH))
+            .await;
         let address = self.address(name).await;
         self.until_ssh(&address).await;
         address
@@ -167,7 +169,11 @@ impl MachineCloud {
         let download = self.download().await;
         for _ in 0..10 {
             let found = ProbeResult::parse(&self.step(address, &Step::Probe)?)?;
-            let step = match next(&found, &WantedRunner { name, download: &download, dependencies: true }) {
+            let step = match next(
+                &found,
+                &WantedRunner { name, download: &download, dependencies: true, setup: false },
+            ) {
+                NextStep::Setup => Step::Setup(Duration::from_secs(60)),
                 NextStep::Fetch => Step::Fetch(download.clone()),
                 NextStep::Dependencies => Step::Dependencies,
                 NextStep::Configure if ephemeral => {
@@ -301,7 +307,12 @@ async fn two_machines_become_runners_and_leave_nothing() {
     let cloud = MachineCloud::start("package_padding = 1000000\n", "", None).await;
     let host_key =
         HostKey { public: cloud.key("host.pub").trim().to_owned(), private: cloud.key("host").into() };
-    cloud.create("by-ssh", &reachable(&host_key, cloud.key("login.pub").trim(), SWITCH)).await;
+    cloud
+        .create(
+            "by-ssh",
+            &reachable(&host_key, cloud.key("login.pub").trim(), &MachineConfig::default(), SWITCH),
+        )
+        .await;
 
     let name = RunnerName::new(&"ci".parse().unwrap(), jiff::Timestamp::now(), 1);
     let made =
@@ -311,7 +322,12 @@ async fn two_machines_become_runners_and_leave_nothing() {
         runner_name: name.clone(),
         encoded_jit_config: made.body["encoded_jit_config"].as_str().unwrap().to_owned().into(),
     };
-    cloud.create(name.as_str(), &self_made(&registration, &cloud.download().await, true, SWITCH)).await;
+    cloud
+        .create(
+            name.as_str(),
+            &self_made(&registration, &cloud.download().await, true, &MachineConfig::default(), SWITCH),
+        )
+        .await;
 
     let address = cloud.address("by-ssh").await;
     cloud.until_ssh(&address).await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use azlin_fleet::bootstrap::cloud_init::{reachable, self_made};
+use azlin_fleet::config::MachineConfig;
 use azlin_fleet::model::{
     Configure, Download, HostKey, RunnerId, RunnerName, RunnerRegistration, Scope, Step,
 };
@@ -69,7 +70,7 @@ pub fn by_itself(cloud: &RealCloud) -> String {
     let (id, jit) = entry(cloud, &name);
     let registration =
         RunnerRegistration { runner_id: RunnerId(id), runner_name, encoded_jit_config: jit.into() };
-    create(cloud, &name, &self_made(&registration, &download(cloud), false, DAY));
+    create(cloud, &name, &self_made(&registration, &download(cloud), false, &MachineConfig::default(), DAY));
     cloud.wait("it is online", 60, |world| is_online(world, &name));
     name
 }
@@ -77,7 +78,7 @@ pub fn by_itself(cloud: &RealCloud) -> String {
 /// A VM as for a bootstrap over SSH, with the runner's program. Each step is run as over SSH.
 pub fn prepared(cloud: &RealCloud, name: &str) {
     let key = HostKey { public: "ssh-ed25519 AAAA".to_owned(), private: SecretString::from("x".to_owned()) };
-    create(cloud, name, &reachable(&key, "ssh-ed25519 BBBB", DAY));
+    create(cloud, name, &reachable(&key, "ssh-ed25519 BBBB", &MachineConfig::default(), DAY));
     cloud.wait_inside(name, "test -e /var/lib/cloud/instance/boot-finished");
     step(cloud, name, &Step::Fetch(download(cloud)));
 }

@@ -5,6 +5,7 @@
 
 mod drain;
 mod faults;
+mod fit;
 mod fixture;
 mod jobs;
 mod stand_in;

@@ -124,6 +124,39 @@ struct BootstrapOptions {
     /// Run the runner's installdependencies.sh [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     install_dependencies: Option<bool>,
+    /// A script that runs as root before the runner starts.
+    #[arg(long, value_name = "FILE")]
+    setup: Option<String>,
+    /// How long the setup may take [default: half of the boot timeout].
+    #[arg(long, value_name = "DURATION")]
+    setup_timeout: Option<String>,
+    /// Have Docker there before the runner starts [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    docker: Option<bool>,
+    /// Let jobs become root with sudo [default: false].
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sudo: Option<bool>,
+    /// Further groups of the account that jobs run as.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    user_groups: Option<Vec<String>>,
+    /// A variable of the runner and its jobs; for several, say it several times. Other variables stay.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    environment: Vec<(String, String)>,
+    /// A script that the runner runs before each job.
+    #[arg(long, value_name = "FILE")]
+    job_started: Option<String>,
+    /// A script that the runner runs after each job.
+    #[arg(long, value_name = "FILE")]
+    job_completed: Option<String>,
+    /// The way out of the VMs, as http://HOST:PORT.
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+    /// Hosts that the VMs reach without the proxy.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    no_proxy: Option<Vec<String>>,
+    /// Certificates that the VMs trust beside those of their image, as PEM.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -190,11 +223,11 @@ struct VmOptions {
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     identity: Option<Vec<String>>,
     /// A tag of your own; for several, say it several times. Other tags stay.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = tag)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     tag: Vec<(String, String)>,
 }
 
-fn tag(text: &str) -> Result<(String, String), String> {
+fn pair(text: &str) -> Result<(String, String), String> {
     let parts =
         text.split_once('=').ok_or("allowed: a name, an equals sign and a value, such as team=platform")?;
     Ok((parts.0.to_owned(), parts.1.to_owned()))
@@ -230,6 +263,16 @@ impl FleetOptions {
             text("bootstrap.method", &bootstrap.bootstrap),
             text("bootstrap.ssh_private_key", &bootstrap.ssh_private_key),
             flag("bootstrap.install_dependencies", bootstrap.install_dependencies),
+            text("bootstrap.setup", &bootstrap.setup),
+            text("bootstrap.setup_timeout", &bootstrap.setup_timeout),
+            flag("bootstrap.docker", bootstrap.docker),
+            flag("bootstrap.sudo", bootstrap.sudo),
+            list("bootstrap.user_groups", &bootstrap.user_groups),
+            text("bootstrap.job_started", &bootstrap.job_started),
+            text("bootstrap.job_completed", &bootstrap.job_completed),
+            text("bootstrap.proxy", &bootstrap.proxy),
+            list("bootstrap.no_proxy", &bootstrap.no_proxy),
+            text("bootstrap.ca_file", &bootstrap.ca_file),
             text("vm.subscription_id", &vm.subscription_id),
             text("vm.resource_group", &vm.resource_group),
             text("vm.location", &vm.location),
@@ -254,10 +297,8 @@ impl FleetOptions {
         .into_iter()
         .flatten()
         .collect();
-        given.extend(vm.tag.iter().map(|(name, value)| KeyChange {
-            path: vec!["vm".to_owned(), "tags".to_owned(), name.clone()],
-            to: Some(Literal::Text(value.clone())),
-        }));
+        given.extend(pairs("vm", "tags", &vm.tag));
+        given.extend(pairs("bootstrap", "environment", &bootstrap.environment));
         given
     }
 
@@ -281,6 +322,18 @@ fn number(key: &str, value: &Option<String>) -> Option<KeyChange> {
 
 fn flag(key: &str, value: Option<bool>) -> Option<KeyChange> {
     value.map(|flag| KeyChange::set(key, Literal::Flag(flag)))
+}
+
+/// The keys of a table whose names are the user's own.
+fn pairs<'p>(
+    table: &'p str,
+    key: &'p str,
+    pairs: &'p [(String, String)],
+) -> impl Iterator<Item = KeyChange> + 'p {
+    pairs.iter().map(move |(name, value)| KeyChange {
+        path: vec![table.to_owned(), key.to_owned(), name.clone()],
+        to: Some(Literal::Text(value.clone())),
+    })
 }
 
 /// Nothing between the commas is an empty list: that is how to take every item out.

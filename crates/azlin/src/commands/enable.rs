@@ -6,7 +6,7 @@ use anyhow::Result;
 use azlin_daemon::config_dir;
 use azlin_daemon::config_edit::{EditError, Edited, IfAbsent, Mode, update};
 use azlin_fleet::config::edit::{KeyChange, Literal, edit};
-use azlin_fleet::config::{Faulty, FleetDefaults, Problem, ProblemKind};
+use azlin_fleet::config::{Faulty, FleetDefaults, NamedFiles, Problem, ProblemKind};
 
 use crate::args::{EnableArgs, TargetArgs};
 use crate::commands::fleet_file::{self, KILL_RUNNING_JOBS};
@@ -71,7 +71,9 @@ fn told(target: &TargetArgs, edited: &Edited, found: &[FoundValue]) -> String {
 
 /// What is wrong with the options by themselves, by the rules of a fleet's file.
 fn wrong(target: &TargetArgs, given: &[KeyChange]) -> Option<String> {
-    let Err(faulty) = edit("", &target.pool, "", given, &FleetDefaults::default()) else { return None };
+    let Err(faulty) = edit("", &target.pool, "", given, &FleetDefaults::default(), NamedFiles::Unread) else {
+        return None;
+    };
     let mut wrong: Vec<(String, String)> = Vec::new();
     for problem in &faulty.problems.0 {
         let option = option_of(&problem.key);
@@ -97,6 +99,7 @@ fn option_of(key: &str) -> String {
     match key {
         "bootstrap.method" => "--bootstrap".to_owned(),
         key if key.starts_with("vm.tags") => "--tag".to_owned(),
+        key if key.starts_with("bootstrap.environment") => "--environment".to_owned(),
         key => format!("--{}", key.rsplit('.').next().unwrap_or(key).replace('_', "-")),
     }
 }

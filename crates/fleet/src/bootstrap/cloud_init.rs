@@ -11,14 +11,17 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use super::RUNNER;
 use super::console::IDENTIFIER;
 use super::jit_config::without_updates;
-use crate::model::{Download, HostKey, RunnerRegistration};
-use crate::model::{RUNNER_PATH, Step};
+use super::setup::{self, MachineFile};
+use super::{RUNNER, setup::MARGIN};
+use crate::config::MachineConfig;
+use crate::model::{Download, HostKey, RUNNER_PATH, RunnerId, RunnerName, RunnerRegistration, Step};
 
 /// The account that jobs run as. It is not root, has no password, and has a home that jobs can write to.
 const USER: &str = "runner";
@@ -29,28 +32,31 @@ const SWITCH: &str = "azlin-dead-mans-switch";
 /// The systemd unit that reads the user data.
 const ATTENDANT: &str = "azlin-drain.service";
 
+/// The most bytes that custom data may have, not encoded (REST: Virtual Machines, OSProfile, customData).
+pub const CUSTOM_DATA_LIMIT: usize = 65_535;
+/// More than a JIT configuration has.
+const LONGEST_JIT_CONFIG: usize = 16 * 1024;
+
 /// The custom data of a VM that becomes this runner by itself, and powers off after `switch` without a job.
 pub fn self_made(
     runner: &RunnerRegistration,
     download: &Download,
     dependencies: bool,
+    machine: &MachineConfig,
     switch: Duration,
 ) -> SecretString {
     let owner = format!("{USER}:{USER}");
+    let own = [
+        json!({
+            "path": format!("{JIT_DIR}/config"), "owner": owner, "permissions": "0400", "defer": true,
+            "content": without_updates(runner.encoded_jit_config.expose_secret()),
+        }),
+        json!({"path": PREPARE_PATH, "permissions": "0755", "content": prepare(download, dependencies, machine)}),
+        json!({"path": "/etc/systemd/system/azlin-runner.service", "content": unit(machine)}),
+    ];
     cloud_config(&json!({
         "users": ["default", {"name": USER, "shell": "/bin/bash", "lock_passwd": true}],
-        "write_files": [
-            {
-                "path": format!("{JIT_DIR}/config"), "owner": owner, "permissions": "0400", "defer": true,
-                "content": without_updates(runner.encoded_jit_config.expose_secret()),
-            },
-            {"path": RUNNER_PATH, "permissions": "0755", "content": RUNNER},
-            {"path": PREPARE_PATH, "permissions": "0755", "content": prepare(download, dependencies)},
-            {"path": "/etc/systemd/system/azlin-runner.service", "content": unit()},
-            {"path": format!("/etc/systemd/system/{ATTENDANT}"), "content": attendant()},
-            {"path": format!("/etc/systemd/system/{SWITCH}.service"), "content": switch_service(switch)},
-            {"path": format!("/etc/systemd/system/{SWITCH}.timer"), "content": switch_timer(switch)},
-        ],
+        "write_files": own.into_iter().chain(files_of_both(machine, switch)).collect::<Vec<Value>>(),
         "runcmd": [
             ["chown", owner, JIT_DIR],
             ["systemctl", "daemon-reload"],
@@ -61,14 +67,14 @@ pub fn self_made(
 
 /// The custom data of a VM that is reached over SSH. It has only this host key, and accepts only `admin_key`.
 /// It powers off after `switch` without a job.
-pub fn reachable(host_key: &HostKey, admin_key: &str, switch: Duration) -> SecretString {
+pub fn reachable(
+    host_key: &HostKey,
+    admin_key: &str,
+    machine: &MachineConfig,
+    switch: Duration,
+) -> SecretString {
     cloud_config(&json!({
-        "write_files": [
-            {"path": RUNNER_PATH, "permissions": "0755", "content": RUNNER},
-            {"path": format!("/etc/systemd/system/{ATTENDANT}"), "content": attendant()},
-            {"path": format!("/etc/systemd/system/{SWITCH}.service"), "content": switch_service(switch)},
-            {"path": format!("/etc/systemd/system/{SWITCH}.timer"), "content": switch_timer(switch)},
-        ],
+        "write_files": files_of_both(machine, switch),
         "runcmd": [
             ["systemctl", "daemon-reload"],
             enable(&[&format!("{SWITCH}.timer"), ATTENDANT]),
@@ -81,6 +87,45 @@ pub fn reachable(host_key: &HostKey, admin_key: &str, switch: Duration) -> Secre
     }))
 }
 
+/// The size of the custom data with everything that GitHub adds at its longest. A VM for SSH needs less.
+pub fn longest_custom_data(machine: &MachineConfig, switch: Duration) -> usize {
+    let Ok(pool) = "x".parse() else { return 0 };
+    let runner = RunnerRegistration {
+        runner_id: RunnerId(u64::MAX),
+        runner_name: RunnerName::new(&pool, jiff::Timestamp::UNIX_EPOCH, 1),
+        encoded_jit_config: SecretString::from("x".repeat(LONGEST_JIT_CONFIG)),
+    };
+    let download = Download {
+        os: "linux".into(),
+        architecture: "arm64".into(),
+        url: "x".repeat(500),
+        filename: String::new(),
+        sha256: Some("0".repeat(64)),
+    };
+    self_made(&runner, &download, true, machine, switch).expose_secret().len()
+}
+
+/// What both kinds of VM have.
+fn files_of_both(machine: &MachineConfig, switch: Duration) -> Vec<Value> {
+    let own = [
+        json!({"path": RUNNER_PATH, "permissions": "0755", "content": RUNNER}),
+        json!({"path": format!("/etc/systemd/system/{ATTENDANT}"), "content": attendant()}),
+        json!({"path": format!("/etc/systemd/system/{SWITCH}.service"), "content": switch_service(switch)}),
+        json!({"path": format!("/etc/systemd/system/{SWITCH}.timer"), "content": switch_timer(switch)}),
+    ];
+    own.into_iter().chain(setup::files(machine).iter().map(written)).collect()
+}
+
+/// A file of the fleet, byte by byte. YAML takes only plain characters as they are.
+fn written(file: &MachineFile) -> Value {
+    let MachineFile { path, mode, content } = file;
+    if content.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')) {
+        json!({"path": path, "permissions": mode, "content": content})
+    } else {
+        json!({"path": path, "permissions": mode, "encoding": "b64", "content": STANDARD.encode(content)})
+    }
+}
+
 fn cloud_config(config: &Value) -> SecretString {
     // JSON is valid YAML, and needs no second way of quoting.
     SecretString::from(format!("#cloud-config\n{config}\n"))
@@ -90,21 +135,28 @@ fn enable(units: &[&str]) -> Value {
     json!([&["systemctl", "enable", "--now", "--no-block"], units].concat())
 }
 
-fn prepare(download: &Download, dependencies: bool) -> String {
+fn prepare(download: &Download, dependencies: bool, machine: &MachineConfig) -> String {
+    // What fails there is on the console already.
+    let setup = (!machine.is_plain()).then(|| format!("systemctl start {} 2>/dev/null", setup::UNIT));
     let steps = [Some(Step::Fetch(download.clone())), dependencies.then_some(Step::Dependencies)];
-    let commands: Vec<String> = steps.into_iter().flatten().map(|step| step.command()).collect();
-    format!("#!/bin/sh\nset -eu\n{}\n", commands.join("\n"))
+    let commands = setup.into_iter().chain(steps.into_iter().flatten().map(|step| step.command()));
+    format!("#!/bin/sh\nset -eu\n{}\n", commands.collect::<Vec<_>>().join("\n"))
 }
 
 /// The unit is enabled, so a VM that reboots before its runner started continues; a VM whose runner has
 /// started powers off. Its output goes to the console, which stays readable when the VM's network fails.
-fn unit() -> String {
+fn unit(machine: &MachineConfig) -> String {
+    let mut limit = Duration::from_secs(15 * 60);
+    if !machine.is_plain() {
+        limit += machine.setup_timeout + MARGIN;
+    }
     format!(
         "[Unit]\nDescription=GitHub Actions runner\nAfter=network-online.target\nWants=network-online.target\n\
          ConditionPathExists=!/run/azlin-ended\n\n[Service]\nType=exec\nUser={USER}\n\
          ExecStartPre=+{PREPARE_PATH}\nExecStart={RUNNER_PATH} serve\n\
-         ExecStopPost=+/bin/systemctl --no-block poweroff\nTimeoutStartSec=15min\nSyslogIdentifier={IDENTIFIER}\n\
-         StandardOutput=journal+console\nStandardError=journal+console\n\n[Install]\nWantedBy=multi-user.target\n"
+         ExecStopPost=+/bin/systemctl --no-block poweroff\nTimeoutStartSec={}\nSyslogIdentifier={IDENTIFIER}\n\
+         StandardOutput=journal+console\nStandardError=journal+console\n\n[Install]\nWantedBy=multi-user.target\n",
+        limit.as_secs()
     )
 }
 

@@ -3,6 +3,7 @@
 # again, what was cut off goes on. Secrets come by standard input or a file, never by argument.
 #
 #   runner probe                                     what is there, as NAME=value lines
+#   runner setup                                     what the fleet gives the machine; waits until its unit has ended
 #   runner fetch URL SHA256 VERSION                  the runner's program, checked before it is unpacked
 #   runner dependencies                              what the program needs of the system
 #   runner register ID NAME                          for one job: the JIT configuration is the first line of standard input
@@ -10,6 +11,7 @@
 #   runner start                                     its service; a runner for one job powers off at its end
 #   runner drain                                     ends the runner and powers off, unless a job runs
 #   runner attend                                    drains when the VM's user data asks for it, for ever
+#   runner fit SECONDS [docker] [sudo] [group:NAME …]  that unit: sets the machine up, once
 #   runner serve                                     with a JIT configuration, in the foreground
 #   runner watch SECONDS                             drains when no job has run for so long
 set -eu
@@ -25,6 +27,9 @@ ended=/run/azlin-ended
 jitconfig=$state/jit/config
 # The unit that serves with it.
 serving=azlin-runner.service
+# What the fleet gives the machine beside its runner: files that custom data brings, and the unit that uses them.
+given=/usr/local/lib/azlin/fleet
+setting_up=azlin-setup.service
 # Where the runner's program writes what it does, and its programs; after an update they are in bin.VERSION.
 bin="$home/bin[^/]*"
 
@@ -142,6 +147,188 @@ probe() {
     echo "service=$service"
     if works; then echo job=running; else echo job=none; fi
     if [ -e "$state/dependencies" ]; then echo dependencies=installed; else echo dependencies=unknown; fi
+    if [ -e "$state/fitted" ]; then echo setup=done; else echo setup=none; fi
+}
+
+# A machine that boots for the first time installs and updates by itself, and holds apt's locks.
+await_boot() {
+    [ -e /var/lib/cloud/instance/boot-finished ] || timeout 300 cloud-init status --wait >/dev/null 2>&1 || :
+}
+
+# Its unit goes on where a connection was lost; a second call waits for the same unit.
+setup() {
+    mkdir -p "$state"
+    [ ! -e "$state/fitted" ] || return 0
+    systemctl start "$setting_up" 2>/dev/null || :
+    [ -e "$state/fitted" ] || fail "$(cat "$state/unfit" 2>/dev/null || echo 'the setup has ended without a word')"
+}
+
+# Ends the setup for good. The last lines that it printed are kept for the daemon; the console has them.
+unfit() {
+    echo "$1: $(cat "$state/last" 2>/dev/null || echo 'it printed nothing')" >"$state/unfit"
+    fail "$1"
+}
+
+# Lines up to 1000, and of more the last ones at the end. The last ones are kept in one line.
+show() {
+    awk -v mark="$1" -v kept="$state/last" '
+        !NF || $0 == mark { next }
+        { last[++n % 8] = $0 }
+        n <= 1000 { print; fflush() }
+        n == 1001 { print "more than 1000 lines: of the others the last ones follow at the end"; fflush() }
+        END {
+            for (i = n > 8 ? n - 7 : 1; i <= n; i++) {
+                if (n > 1000) print last[i % 8]
+                printf "%s%s", last[i % 8], (i < n ? " | " : "\n") >kept
+            }
+        }
+    '
+}
+
+# Once: what was cut off may be half done. What does not end within the limit is killed.
+fit() {
+    limit=$1
+    shift
+    mkdir -p "$state"
+    [ ! -e "$state/fitted" ] || return 0
+    [ ! -e "$state/unfit" ] || fail "$(cat "$state/unfit")"
+    [ ! -e "$state/fitting" ] ||
+        unfit "the setup was cut off before its end and is not begun again; the setup script may not restart the machine"
+    : >"$state/fitting"
+    await_boot
+    mark=$(cat /proc/sys/kernel/random/uuid)
+    mkfifo "$state/output" "$state/lines"
+    # Lines of limited length: a line without an end fills no memory.
+    stdbuf -oL fold -b -w 300 <"$state/output" >"$state/lines" &
+    folds=$!
+    # Up to the mark: what was left running may hold the pipe open, and mawk reads on until its buffer is full.
+    stdbuf -oL sed "/^$mark\$/q" <"$state/lines" | show "$mark" &
+    shown=$!
+    exec 7>"$state/output"
+    code=0
+    timeout --kill-after=10 "$limit" "$0" outfit "$@" >&7 2>&1 7>&- </dev/null || code=$?
+    printf '\n%s\n' "$mark" >&7
+    wait "$shown" || :
+    kill "$folds" 2>/dev/null || :
+    rm -f "$state/output" "$state/lines"
+    case $code in
+    0) mv "$state/fitting" "$state/fitted" ;;
+    124 | 137) unfit "the setup did not end within setup_timeout ($limit s)" ;;
+    *) unfit "the setup ended with $code" ;;
+    esac
+}
+
+# The setup itself, in this order: a script finds the proxy, the certificates and Docker, and may make groups.
+outfit() {
+    HOME=/root
+    export HOME
+    cd /root
+    ensure_user
+    set_proxies
+    trust
+    for gift in "$@"; do
+        [ "$gift" != docker ] || provide_docker
+    done
+    [ ! -e "$given/setup" ] || "$given/setup"
+    for gift in "$@"; do
+        case $gift in
+        docker) join docker ;;
+        sudo) allow_sudo ;;
+        group:*) join "${gift#group:}" ;;
+        esac
+    done
+}
+
+# The fleet's proxy takes the place of the image's, for everything on the machine.
+set_proxies() {
+    [ -e "$given/proxies" ] || return 0
+    {
+        [ ! -e /etc/environment ] ||
+            sed -E '/^[[:space:]]*(export[[:space:]]+)?((https?|no|all)_proxy|(HTTPS?|NO|ALL)_PROXY)=/d' /etc/environment
+        cat "$given/proxies"
+    } >"$state/environment"
+    cat "$state/environment" >/etc/environment
+    use_proxies
+    if [ -d /etc/apt/apt.conf.d ]; then
+        # sudo passes no variables on.
+        sed -n -E 's/^(https?)_proxy=(.*)/Acquire::\1::Proxy "\2";/p' "$given/proxies" >/etc/apt/apt.conf.d/95azlin
+    fi
+    mkdir -p /etc/systemd/system/docker.service.d
+    { echo '[Service]' && sed -E 's/(.*)/Environment="\1"/' "$given/proxies"; } >/etc/systemd/system/docker.service.d/azlin.conf
+}
+
+# The places where distributions look for certificates of their own.
+trust() {
+    [ -e "$given/ca.pem" ] || return 0
+    if [ -d /etc/pki/ca-trust/source/anchors ]; then
+        cp "$given/ca.pem" /etc/pki/ca-trust/source/anchors/azlin.pem
+        update-ca-trust extract
+    elif [ -d /etc/pki/trust/anchors ]; then
+        cp "$given/ca.pem" /etc/pki/trust/anchors/azlin.pem
+        update-ca-certificates
+    elif command -v update-ca-certificates >/dev/null; then
+        # One certificate a file.
+        mkdir -p /usr/local/share/ca-certificates
+        awk '/-----BEGIN CERTIFICATE-----/ { n++ } n { print >("/usr/local/share/ca-certificates/azlin-" n ".crt") }' "$given/ca.pem"
+        update-ca-certificates
+    else
+        fail "this system ($(system)) has no program that adds certificates: install ca-certificates in the image"
+    fi
+}
+
+use_apt() {
+    echo 'DPkg::Lock::Timeout "60";' >"$state/apt.conf"
+    DEBIAN_FRONTEND=noninteractive APT_CONFIG="$state/apt.conf"
+    export DEBIAN_FRONTEND APT_CONFIG
+}
+
+install_docker() {
+    if command -v apt-get >/dev/null; then
+        use_apt
+        apt-get update && apt-get install -y docker.io
+    elif command -v tdnf >/dev/null; then
+        tdnf install -y moby-engine moby-cli
+    elif command -v zypper >/dev/null; then
+        zypper --non-interactive install docker
+    elif command -v dnf >/dev/null; then
+        dnf install -y moby-engine || dnf install -y docker
+    else
+        return 1
+    fi
+}
+
+provide_docker() {
+    if ! command -v docker >/dev/null; then
+        tries=0
+        until install_docker; do
+            tries=$((tries + 1))
+            [ "$tries" -lt 3 ] ||
+                fail "Docker could not be installed from the packages of this system ($(system)): use an image that has it, or install it in bootstrap.setup"
+            sleep 5
+        done
+    fi
+    getent group docker >/dev/null || groupadd --system docker
+    systemctl daemon-reload
+    systemctl --quiet enable --now docker.service ||
+        fail "docker.service does not start: $(systemctl status --lines 3 --no-pager docker.service 2>&1 | tail -n 3)"
+    tries=0
+    until docker version >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 60 ] || fail "docker.service runs, and Docker does not answer: $(docker version 2>&1 | tail -n 1)"
+        sleep 1
+    done
+}
+
+join() {
+    getent group "$1" >/dev/null ||
+        fail "there is no group $1 on this machine: make it in bootstrap.setup (groupadd --system $1), or remove it from user_groups"
+    usermod --append --groups "$1" "$user"
+}
+
+allow_sudo() {
+    command -v sudo >/dev/null || fail "there is no sudo on this machine: install it in bootstrap.setup, or remove sudo = true"
+    printf '%s ALL=(ALL) NOPASSWD: ALL\n' "$user" >"$state/sudoers"
+    install -m 0440 "$state/sudoers" /etc/sudoers.d/azlin-runner
 }
 
 fetch() {
@@ -194,8 +381,8 @@ is_known() {
 
 install_dependencies() {
     if is_known; then
-        echo 'DPkg::Lock::Timeout "60";' >"$state/apt.conf"
-        DEBIAN_FRONTEND=noninteractive APT_CONFIG="$state/apt.conf" ./bin/installdependencies.sh </dev/null
+        use_apt
+        ./bin/installdependencies.sh </dev/null
     elif command -v tdnf >/dev/null; then
         # Azure Linux.
         tdnf install -y icu krb5 openssl-libs zlib </dev/null
@@ -206,8 +393,7 @@ dependencies() {
     [ ! -e "$state/dependencies" ] || return 0
     use_proxies
     cd "$home"
-    # A machine that boots for the first time installs and updates by itself, and holds apt's locks.
-    [ -e /var/lib/cloud/instance/boot-finished ] || timeout 300 cloud-init status --wait >/dev/null 2>&1 || :
+    await_boot
     tries=0
     until install_dependencies; do
         tries=$((tries + 1))
@@ -315,12 +501,8 @@ END
 
 # The unit of a runner for several jobs, as svc.sh makes it. No job has run yet.
 install_service() {
+    as_user "$0" environment
     cd "$home"
-    {
-        [ ! -e .env ] || as_user grep -v -i -E '^(https?|no|all)_proxy=' .env || :
-        proxies
-    } >"$state/env"
-    as_user sh -c 'cat >.env' <"$state/env"
     # config.sh makes it last, and was cut off before.
     use_invariant
     [ -e svc.sh ] || as_user ./bin/Runner.Listener configure --generateServiceConfig </dev/null
@@ -558,6 +740,27 @@ attend() {
     done
 }
 
+# The runner's .env: the image's lines, without those that the machine's proxies and the fleet's variables replace. The user
+# of the jobs writes it, whose folder it is.
+environment() {
+    cd "$home"
+    touch .env
+    set_here=$(
+        proxies
+        [ ! -r "$given/env" ] || cat "$given/env"
+    )
+    set_here=$set_here awk '
+        function name(line) { return substr(line, 1, index(line, "=") - 1) }
+        BEGIN {
+            n = split(ENVIRON["set_here"], lines, "\n")
+            for (i = 1; i <= n; i++) given[name(lines[i])]
+        }
+        tolower($0) !~ /^(https?|no|all)_proxy=/ && !(index($0, "=") && name($0) in given)
+        END { for (i = 1; i <= n; i++) print lines[i] }
+    ' .env >.env.new
+    mv .env.new .env
+}
+
 # The environment hands the configuration over: arguments are visible to every user.
 serve() {
     use_proxies
@@ -566,7 +769,7 @@ serve() {
     export ACTIONS_RUNNER_INPUT_JITCONFIG
     rm -f "$jitconfig"
     use_invariant
-    cd "$home"
+    environment
     exec ./run.sh
 }
 
@@ -589,7 +792,7 @@ watch() {
 }
 
 case ${1-} in
-probe | drain | off | attend | serve | watch)
+probe | setup | fit | outfit | environment | drain | off | attend | serve | watch)
     "$@"
     ;;
 fetch | dependencies | register | configure | start)
@@ -597,6 +800,6 @@ fetch | dependencies | register | configure | start)
     "$@"
     ;;
 *)
-    fail "usage: runner probe | fetch | dependencies | register | configure | start | drain | attend | serve | watch"
+    fail "usage: runner probe | setup | fetch | dependencies | register | configure | start | drain | attend | serve | watch"
     ;;
 esac

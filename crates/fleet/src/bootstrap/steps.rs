@@ -21,6 +21,8 @@ pub struct ProbeResult {
     pub runs_job: bool,
     /// Whether `installdependencies.sh` has run.
     pub has_dependencies: bool,
+    /// Whether the machine is set up as its fleet says.
+    pub is_set_up: bool,
 }
 
 impl ProbeResult {
@@ -42,6 +44,7 @@ impl ProbeResult {
             is_active: required("service")? == "active",
             runs_job: required("job")? == "running",
             has_dependencies: required("dependencies")? == "installed",
+            is_set_up: required("setup")? == "done",
         })
     }
 }
@@ -54,6 +57,7 @@ impl ProbeResult {
     pub fn after(mut self, step: &Step, printed: &str) -> Result<ProbeResult, String> {
         match step {
             Step::Probe => return ProbeResult::parse(printed),
+            Step::Setup(_) => self.is_set_up = true,
             Step::Fetch(download) => self.version = Some(download.version().unwrap_or("unknown").to_owned()),
             Step::Dependencies => self.has_dependencies = true,
             Step::Register(runner) => {
@@ -88,11 +92,15 @@ pub struct WantedRunner<'a> {
     pub download: &'a Download,
     /// Whether `installdependencies.sh` must run.
     pub dependencies: bool,
+    /// Whether the machine gets something beside the runner.
+    pub setup: bool,
 }
 
 /// The next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextStep {
+    /// The machine is not set up as its fleet says.
+    Setup,
     /// The runner program is missing, or has another version.
     Fetch,
     /// The system lacks packages that the runner program needs.
@@ -123,6 +131,7 @@ pub fn next(found: &ProbeResult, wanted: &WantedRunner<'_>) -> NextStep {
         (Some(id), _) if found.runs_job || found.is_active => NextStep::Done(id),
         (Some(_), _) => NextStep::Start,
         (None, Some(id)) => NextStep::Ended(id),
+        (None, None) if wanted.setup && !found.is_set_up => NextStep::Setup,
         (None, None) if !has_program(found, wanted.download) => NextStep::Fetch,
         (None, None) if wanted.dependencies && !found.has_dependencies => NextStep::Dependencies,
         (None, None) => NextStep::Configure,

@@ -8,12 +8,12 @@ use std::time::Duration;
 use toml::de::DeValue;
 use url::Url;
 
-use super::fleet::{absolute_path, check_defaults};
+use super::fleet::check_defaults;
 use super::github::GitHubConfig;
 use super::prices;
 use super::problem::Problems;
 use super::reader::{ConfigFile, number};
-use super::value::{base_url, duration};
+use super::value::{absolute_path, base_url, duration};
 use crate::model::{CredentialName, Prices};
 
 /// The daemon's configuration. Every key has a default, so the file may be absent. `[defaults]` of the file is of the

@@ -17,7 +17,7 @@ pub use new_file::new_file;
 use toml_edit::{InlineTable, Item, Key, Value};
 
 use self::layout::Layout;
-use super::{Faulty, Fleet, FleetDefaults};
+use super::{Faulty, Fleet, FleetDefaults, NamedFiles};
 use crate::model::PoolName;
 
 /// The tables of a fleet's file, in the order of the example.
@@ -47,7 +47,7 @@ impl KeyChange {
     }
 }
 
-/// The text with the changes, and the fleet that it describes beside the defaults. `file` is the file's name in errors.
+/// The text with the changes, and the fleet that it describes beside the defaults and the files that it names. `file` is the file's name in errors.
 ///
 /// # Errors
 /// Every problem of the changed text, or of the original text if that is not TOML.
@@ -57,6 +57,7 @@ pub fn edit(
     text: &str,
     changes: &[KeyChange],
     defaults: &FleetDefaults,
+    files: NamedFiles<'_>,
 ) -> Result<(String, Fleet), Faulty> {
     let mut text = text.to_owned();
     for KeyChange { path, to } in changes {
@@ -69,7 +70,7 @@ pub fn edit(
         };
         text = changed.unwrap_or(text);
     }
-    match Fleet::parse_with(file, pool.clone(), &text, defaults) {
+    match Fleet::parse_with(file, pool.clone(), &text, defaults, files) {
         Ok(fleet) => Ok((text, fleet)),
         Err(problems) => Err(Faulty { text, problems }),
     }

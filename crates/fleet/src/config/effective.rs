@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Fleet, changes};
+use super::{Fleet, NamedFile, changes};
 use crate::model::PoolName;
 
 /// The files of a directory.
@@ -92,7 +92,11 @@ impl EffectiveConfig {
             match self.fleets.get(&pool) {
                 None => news.push(ConfigChange::Added(pool.clone())),
                 Some((before, _)) if *before == fleet => {}
-                Some((_, old)) => news.push(ConfigChange::Changed(pool.clone(), changes(old, &text))),
+                Some((before, old)) => {
+                    let mut changed = changes(old, &text);
+                    changed.extend(other_contents(before, &fleet));
+                    news.push(ConfigChange::Changed(pool.clone(), changed));
+                }
             }
             self.fleets.insert(pool, (fleet, text));
         }
@@ -108,6 +112,16 @@ impl EffectiveConfig {
     pub fn bad(&self) -> impl Iterator<Item = (&str, &BadFile, Timestamp)> {
         self.bad.iter().map(|(file, (bad, since))| (file.as_str(), bad, *since))
     }
+}
+
+/// The files that the fleet names as before, and that have another content.
+fn other_contents(before: &Fleet, after: &Fleet) -> Vec<String> {
+    let old: Vec<(&str, &NamedFile)> = before.bootstrap.machine.files().collect();
+    let is_other = |(key, file): &(&str, &NamedFile)| {
+        old.iter().any(|(known, old)| known == key && old.path == file.path && old.content != file.content)
+    };
+    let changed = after.bootstrap.machine.files().filter(is_other);
+    changed.map(|(key, file)| format!("bootstrap.{key}: another content of {:?}", file.path)).collect()
 }
 
 #[cfg(test)]

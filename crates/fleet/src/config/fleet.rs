@@ -1,15 +1,15 @@
 //! A fleet's file, `fleets/<pool>.toml`.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use toml::de::DeValue;
 use url::Url;
 
+use super::bootstrap::{self, BootstrapConfig, Method};
 use super::defaults::FleetDefaults;
 use super::hours::{Hours, hours};
+use super::machine::NamedFiles;
 use super::problem::Problems;
 use super::reader::{ConfigFile, Table, flag, name, number, text};
 use super::value::duration;
@@ -113,28 +113,6 @@ impl Default for LifecycleConfig {
     }
 }
 
-/// How a VM becomes a runner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// The VM installs itself from its custom data. No port listens, and no registration token leaves the
-    /// daemon.
-    CloudInit,
-    /// The daemon installs it over SSH.
-    Ssh,
-}
-
-/// `[bootstrap]`: how a VM becomes a runner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BootstrapConfig {
-    /// The method: by itself, or over SSH.
-    pub method: Method,
-    /// The file with the private key for the VMs. Absent means the daemon's own key.
-    pub ssh_private_key: Option<PathBuf>,
-    /// Whether the bootstrap runs `installdependencies.sh`.
-    pub install_dependencies: bool,
-}
-
 /// A scope, as one credential sees it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Site {
@@ -197,15 +175,15 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Reads a fleet's file. `file` is the file's name in errors.
+    /// Reads a fleet's file, without the files that it names. `file` is the file's name in errors.
     ///
     /// # Errors
     /// Every problem of the file, each with its line.
     pub fn parse(file: &str, pool: PoolName, source: &str) -> Result<Fleet, Problems> {
-        Fleet::parse_with(file, pool, source, &FleetDefaults::default())
+        Fleet::parse_with(file, pool, source, &FleetDefaults::default(), NamedFiles::Unread)
     }
 
-    /// Reads a fleet's file, with the defaults for the keys that it does not have.
+    /// Reads a fleet's file, with the defaults for the keys that it does not have, and the files that it names.
     ///
     /// # Errors
     /// Every problem of the file, each with its line.
@@ -214,9 +192,10 @@ impl Fleet {
         pool: PoolName,
         source: &str,
         defaults: &FleetDefaults,
+        files: NamedFiles<'_>,
     ) -> Result<Fleet, Problems> {
         let file = ConfigFile::new(file, source);
-        let fleet = read(pool, file.root_with(defaults));
+        let fleet = read(pool, file.root_with(defaults), files);
         let from_defaults = file.defaulted();
         file.finish(fleet.map(|fleet| Fleet { from_defaults, ..fleet }))
     }
@@ -266,11 +245,11 @@ impl Fleet {
 /// Reports what is wrong with the keys of `[defaults]` alone.
 pub(super) fn check_defaults(table: Table<'_, '_>) {
     if let Ok(pool) = "defaults".parse() {
-        drop(read(pool, table.partial()));
+        drop(read(pool, table.partial(), NamedFiles::Unread));
     }
 }
 
-fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
+fn read(pool: PoolName, mut top: Table<'_, '_>, files: NamedFiles<'_>) -> Option<Fleet> {
     let enabled = top.or("enabled", true, flag);
     let kill = top.spanned("kill_running_jobs", flag);
     if let (Some((true, span)), true) = (&kill, enabled) {
@@ -304,8 +283,10 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
     let hours = hours(&mut top, own_limits);
     let warm = warm(top.table("warm"));
     let lifecycle = top.table("lifecycle");
-    let bootstrap = bootstrap(top.table("bootstrap"));
-    let lifecycle = lifecycle_of(lifecycle, bootstrap.method);
+    let mut table = top.table("bootstrap");
+    let method = bootstrap::method(&mut table);
+    let lifecycle = lifecycle_of(lifecycle, method);
+    let bootstrap = bootstrap::read(table, method, &lifecycle, files);
     let vm = VmConfig::read(top.table("vm"));
     top.finish();
     let (scope, vm, runner_group) = (scope?, vm?, group.map(|(group, _)| group));
@@ -319,6 +300,9 @@ fn read(pool: PoolName, mut top: Table<'_, '_>) -> Option<Fleet> {
     }
     if bootstrap.install_dependencies {
         shape["install_dependencies"] = serde_json::json!(true);
+    }
+    if !bootstrap.machine.is_plain() {
+        shape["machine"] = serde_json::json!(bootstrap.machine);
     }
     // As it was before there were hours and warm runners, for a fleet without them.
     let mut count = format!("{scaling:?} {enabled} {labels:?}");
@@ -481,27 +465,4 @@ fn lifecycle_of(mut table: Table<'_, '_>, method: Method) -> LifecycleConfig {
     }
     table.finish();
     config
-}
-
-fn bootstrap(mut table: Table<'_, '_>) -> BootstrapConfig {
-    let method = table.or("method", Method::CloudInit, |value: &DeValue<'_>| match value.as_str() {
-        Some("cloud-init") => Ok(Method::CloudInit),
-        Some("ssh") => Ok(Method::Ssh),
-        _ => Err("\"cloud-init\" or \"ssh\"".to_owned()),
-    });
-    let key = table.spanned("ssh_private_key", absolute_path);
-    if let (Some((_, span)), Method::CloudInit) = (&key, method) {
-        let message = "only bootstrap.method = \"ssh\" uses a key".to_owned();
-        let help = "remove it, or set method = \"ssh\"".to_owned();
-        table.conflict(span.clone(), "ssh_private_key", message, Some(help));
-    }
-    let install_dependencies = table.or("install_dependencies", false, flag);
-    table.finish();
-    BootstrapConfig { method, ssh_private_key: key.map(|(path, _)| path), install_dependencies }
-}
-
-/// A daemon has no current directory that a person would expect.
-pub(super) fn absolute_path(value: &DeValue<'_>) -> Result<PathBuf, String> {
-    let path = value.as_str().filter(|path| path.starts_with('/')).map(PathBuf::from);
-    path.ok_or_else(|| "the whole path of a file, such as \"/etc/azlin/id_ed25519\"".to_owned())
 }

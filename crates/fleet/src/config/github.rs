@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 use url::Url;
 
-use super::fleet::absolute_path;
 use super::reader::{Table, name};
-use super::value::base_url;
+use super::value::{absolute_path, base_url};
 use crate::model::CredentialName;
 
 /// A GitHub and one credential for it.

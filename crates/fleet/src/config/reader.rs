@@ -93,10 +93,14 @@ impl<'t> ConfigFile<'t> {
     }
 
     fn refuse_secret(&self, span: Range<usize>, key: &str) {
-        let help = "remove it, and revoke it if others could read this file; give the token as GITHUB_TOKEN in the \
-                    environment";
+        let instead = if key.starts_with("bootstrap.environment") {
+            "jobs get their secrets from GitHub, as secrets of the repository or organisation"
+        } else {
+            "give the token as GITHUB_TOKEN in the environment"
+        };
+        let help = format!("remove it, and revoke it if others could read this file; {instead}");
         let message = "a secret does not belong in this file".to_owned();
-        self.note(span, ProblemKind::Secret, key, message, Some(help.to_owned()));
+        self.note(span, ProblemKind::Secret, key, message, Some(help));
     }
 
     pub(super) fn note(

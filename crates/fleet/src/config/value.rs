@@ -1,5 +1,6 @@
 //! Values that several tables share.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::DeValue;
@@ -45,6 +46,12 @@ fn is_safe(url: &Url) -> bool {
         && url.query().is_none()
         && url.fragment().is_none();
     plain && (url.scheme() == "https" || (url.scheme() == "http" && loopback))
+}
+
+/// A daemon has no current directory that a person would expect.
+pub(super) fn absolute_path(value: &DeValue<'_>) -> Result<PathBuf, String> {
+    let path = value.as_str().filter(|path| path.starts_with('/')).map(PathBuf::from);
+    path.ok_or_else(|| "the whole path of a file, such as \"/etc/azlin/id_ed25519\"".to_owned())
 }
 
 /// A value as an error quotes it: always short, never a secret.

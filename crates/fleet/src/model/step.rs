@@ -15,6 +15,8 @@ pub const RUNNER_PATH: &str = "/usr/local/lib/azlin/runner";
 pub enum Step {
     /// Reports what is on the machine.
     Probe,
+    /// Sets the machine up as its fleet says, within this time.
+    Setup(Duration),
     /// Downloads the runner program, unless the machine has this version.
     Fetch(Download),
     /// Installs the system packages that the runner program needs.
@@ -83,6 +85,7 @@ impl Step {
     pub fn name(&self) -> &'static str {
         match self {
             Step::Probe => "probe",
+            Step::Setup(_) => "setup",
             Step::Fetch(_) => "fetch",
             Step::Dependencies => "dependencies",
             Step::Register(_) => "register",
@@ -95,7 +98,7 @@ impl Step {
     /// The command for a POSIX shell. It holds no secret, because other users of the machine can see it.
     pub fn command(&self) -> String {
         let arguments: Vec<String> = match self {
-            Step::Probe | Step::Dependencies | Step::Start | Step::Drain => Vec::new(),
+            Step::Probe | Step::Setup(_) | Step::Dependencies | Step::Start | Step::Drain => Vec::new(),
             Step::Fetch(download) => {
                 // Without a checksum nothing fits, and nothing is unpacked.
                 let sha256 = download.sha256.clone().unwrap_or_default();
@@ -118,7 +121,12 @@ impl Step {
         let secret = match self {
             Step::Register(runner) => &runner.jit_config,
             Step::Configure(config) => &config.token,
-            Step::Probe | Step::Fetch(_) | Step::Dependencies | Step::Start | Step::Drain => return None,
+            Step::Probe
+            | Step::Setup(_)
+            | Step::Fetch(_)
+            | Step::Dependencies
+            | Step::Start
+            | Step::Drain => return None,
         };
         Some(SecretString::from(format!("{}\n", secret.expose_secret())))
     }
@@ -126,6 +134,7 @@ impl Step {
     /// The time limit of the step.
     pub fn limit(&self) -> Duration {
         Duration::from_secs(match self {
+            Step::Setup(limit) => return *limit,
             Step::Probe | Step::Register(_) | Step::Start => 60,
             Step::Fetch(_) | Step::Dependencies => 600,
             Step::Configure(_) => 120,

@@ -221,7 +221,9 @@ fn starting(
     let stopped = if failures.is_stopped() { "needs your attention: " } else { "" };
     let count = counted(failures.count, "start");
     let cure = format!("; `azlin github-runner check --pool {}` looks for the cause", fleet.name);
-    Some(format!("{stopped}{count} failed in a row: {}{next}{cure}", failures.why))
+    let console = failures.console.as_ref();
+    let console = console.map_or(String::new(), |lines| format!("; its console ended with: {lines}"));
+    Some(format!("{stopped}{count} failed in a row: {}{console}{next}{cure}", failures.why))
 }
 
 /// A job that has waited for longer than `max_queue_wait` and a boot, and what keeps its runner from it.

@@ -1,12 +1,12 @@
 use super::*;
-use crate::model::{RunnerId, RunnerName};
+use crate::config::NamedFile;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[test]
 fn both_kinds_of_machine_power_off_when_nobody_needs_them() {
     let key = HostKey { public: "ssh-ed25519 AAAA".to_owned(), private: SecretString::from("k".to_owned()) };
-    for text in [sample(), reachable(&key, "ssh-ed25519 BBBB", DAY).expose_secret().to_owned()] {
+    for text in [sample(), reachable(&key, "ssh-ed25519 BBBB", &plain(), DAY).expose_secret().to_owned()] {
         assert!(text.contains("runner watch 86400\\n") && text.contains("OnUnitInactiveSec=300"), "{text}");
         assert!(text.contains("azlin-dead-mans-switch.timer"));
     }
@@ -15,7 +15,7 @@ fn both_kinds_of_machine_power_off_when_nobody_needs_them() {
 #[test]
 fn both_kinds_of_machine_drain_when_their_user_data_asks_for_it() {
     let key = HostKey { public: "ssh-ed25519 AAAA".to_owned(), private: SecretString::from("k".to_owned()) };
-    for text in [sample(), reachable(&key, "ssh-ed25519 BBBB", DAY).expose_secret().to_owned()] {
+    for text in [sample(), reachable(&key, "ssh-ed25519 BBBB", &plain(), DAY).expose_secret().to_owned()] {
         let config = config(&text);
         let files = config["write_files"].as_array().expect("a list");
         let unit = files.iter().find(|file| file["path"] == "/etc/systemd/system/azlin-drain.service");
@@ -46,6 +46,14 @@ fn sample() -> String {
 }
 
 fn sample_of(jit_config: &str) -> String {
+    sample_with(jit_config, &plain())
+}
+
+fn plain() -> MachineConfig {
+    MachineConfig::default()
+}
+
+fn sample_with(jit_config: &str, machine: &MachineConfig) -> String {
     let pool = "ci".parse().expect("valid");
     let runner = RunnerRegistration {
         runner_id: RunnerId(1),
@@ -59,7 +67,7 @@ fn sample_of(jit_config: &str) -> String {
         filename: "it's.tar.gz".to_owned(),
         sha256: Some("ab12".to_owned()),
     };
-    self_made(&runner, &download, true, DAY).expose_secret().to_owned()
+    self_made(&runner, &download, true, machine, DAY).expose_secret().to_owned()
 }
 
 fn config(text: &str) -> Value {
@@ -102,11 +110,64 @@ fn what_reaches_a_shell_is_quoted() {
     assert!(sample().contains(r"'https://example.invalid/it'\\''s.tar.gz'"));
 }
 
+/// A machine whose setup script holds what YAML would not take as it is.
+fn given(content: &str) -> MachineConfig {
+    let setup = NamedFile { path: "setup.sh".to_owned(), content: content.to_owned() };
+    MachineConfig { setup: Some(setup), setup_timeout: Duration::from_secs(300), ..plain() }
+}
+
 #[test]
-fn it_leaves_room_below_azures_limit() {
-    // That of the sample is a word; GitHub's have some kilobytes.
-    let (limit, jit_config) = (64 * 1024 / 4 * 3, 16 * 1024);
-    assert!(sample().len() + jit_config < limit, "{} of {limit} bytes", sample().len());
+fn a_machine_that_gets_something_is_set_up_before_its_runner_is_fetched() {
+    let text = sample_with("SECRETBLOB", &given("#!/bin/sh\n"));
+    let files = config(&text)["write_files"].as_array().expect("a list").clone();
+    let content = |path: &str| {
+        let file = files.iter().find(|file| file["path"] == path);
+        file.and_then(|file| file["content"].as_str()).unwrap_or_else(|| panic!("{path}: {text}")).to_owned()
+    };
+    let prepare = content(PREPARE_PATH);
+    let steps: Vec<&str> = prepare.lines().skip(2).collect();
+    assert_eq!(steps[0], "systemctl start azlin-setup.service 2>/dev/null");
+    assert!(steps[1].contains("'fetch'"), "{prepare}");
+    assert!(content("/etc/systemd/system/azlin-setup.service").contains("runner fit 300\n"));
+    // The runner's unit waits for all of it: 15 minutes as ever, 5 for the setup, 6 for what is around it.
+    assert!(content("/etc/systemd/system/azlin-runner.service").contains("TimeoutStartSec=1560\n"));
+    assert!(!sample().contains("system/azlin-setup"), "a plain machine");
+}
+
+#[test]
+fn both_kinds_of_machine_get_the_fleet_s_files_byte_by_byte() {
+    let key = HostKey { public: "ssh-ed25519 AAAA".to_owned(), private: SecretString::from("k".to_owned()) };
+    for (script, is_plain) in [
+        ("#!/bin/sh\necho \"a\" 'b' \\ \t$c\r\n", true),
+        ("#!/bin/sh\n# für alle\n", false),
+        ("#!/bin/sh\necho \u{7f}\u{85}\u{2028}\u{feff}\u{1b}[0m\n", false),
+        ("#!/bin/sh\necho \u{1f600}\n", false),
+    ] {
+        let machine = given(script);
+        let by_ssh = reachable(&key, "ssh-ed25519 BBBB", &machine, DAY).expose_secret().to_owned();
+        for text in [sample_with("SECRETBLOB", &machine), by_ssh] {
+            let files = config(&text)["write_files"].as_array().expect("a list").clone();
+            let file = files.iter().find(|file| file["path"] == "/usr/local/lib/azlin/fleet/setup");
+            let file = file.expect("it is there");
+            assert_eq!(file["permissions"], "0700");
+            let content = file["content"].as_str().expect("a text");
+            let bytes = if is_plain {
+                content.as_bytes().to_vec()
+            } else {
+                STANDARD.decode(content).expect("base64")
+            };
+            assert_eq!(bytes, script.as_bytes());
+            assert_eq!(file["encoding"].as_str(), (!is_plain).then_some("b64"), "{script:?}");
+        }
+    }
+}
+
+#[test]
+fn the_longest_custom_data_is_that_of_any_runner() {
+    // GitHub's JIT configurations have some kilobytes.
+    let sample = sample_with(&"j".repeat(12 * 1024), &given("#!/bin/sh\n"));
+    let longest = longest_custom_data(&given("#!/bin/sh\n"), DAY);
+    assert!(sample.len() < longest && longest < CUSTOM_DATA_LIMIT, "{} {longest}", sample.len());
 }
 
 #[test]
@@ -115,6 +176,7 @@ fn a_machine_for_ssh_has_the_planted_host_key_alone() {
     let text = reachable(
         &HostKey { public: "ssh-ed25519 AAAA".to_owned(), private },
         "ecdsa-sha2-nistp256 BBBB",
+        &plain(),
         DAY,
     );
     let config = config(text.expose_secret());

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
@@ -51,6 +53,7 @@ fn found_of(name: &str, text: &str) -> ProbeResult {
         format!("service={}", value("service", "none")),
         format!("job={}", value("job", "none")),
         format!("dependencies={}", value("dependencies", "unknown")),
+        format!("setup={}", value("setup", "none")),
     ];
     ProbeResult::parse(&lines.join("\r\n")).expect("whole")
 }
@@ -77,7 +80,7 @@ fn from_what_is_found_follows_the_next_step() {
         ("it had its job", "version=2.330.0 registered=7 service=inactive", NextStep::Ended(RunnerId(7))),
     ] {
         let download = download();
-        let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: false };
+        let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: false, setup: false };
         assert_eq!(next(&found(text), &wanted), next_step, "{situation}");
         let known = ["runner_id=7", "registered=7"].iter().any(|trace| text.contains(trace));
         assert_eq!(runner_id(&found(text), &wanted), known.then_some(RunnerId(7)), "{situation}");
@@ -87,7 +90,7 @@ fn from_what_is_found_follows_the_next_step() {
 #[test]
 fn what_another_runner_left_in_the_image_counts_for_nothing() {
     let download = download();
-    let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: false };
+    let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: false, setup: false };
     for text in ["runner_id=7 registered=7 service=active", "registered=7", "runner_id=7 service=inactive"] {
         let image = found_of("golden", &format!("version=2.330.0 {text}"));
         assert_eq!(next(&image, &wanted), NextStep::Configure, "{text}");
@@ -99,9 +102,23 @@ fn what_another_runner_left_in_the_image_counts_for_nothing() {
 #[test]
 fn dependencies_are_installed_when_they_are_asked_for_and_once() {
     let download = download();
-    let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: true };
+    let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: true, setup: false };
     assert_eq!(next(&found("version=2.330.0"), &wanted), NextStep::Dependencies);
     assert_eq!(next(&found("version=2.330.0 dependencies=installed"), &wanted), NextStep::Configure);
+}
+
+#[test]
+fn a_machine_is_set_up_first_and_once() {
+    let download = download();
+    let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: true, setup: true };
+    for (situation, text, next_step) in [
+        ("a bare image", "", NextStep::Setup),
+        ("an image that holds the program", "version=2.330.0", NextStep::Setup),
+        ("it is set up", "setup=done", NextStep::Fetch),
+        ("its runner works", "version=2.330.0 runner_id=7 service=active", NextStep::Done(RunnerId(7))),
+    ] {
+        assert_eq!(next(&found(text), &wanted), next_step, "{situation}");
+    }
 }
 
 #[test]
@@ -116,6 +133,7 @@ fn half_a_probe_is_an_error_and_no_bare_machine() {
 fn each_step_has_the_time_that_it_takes_and_no_more() {
     let minutes = |step: Step| step.limit().as_secs_f64() / 60.0;
     assert_eq!(minutes(Step::Probe), 1.0);
+    assert_eq!(minutes(Step::Setup(Duration::from_secs(180))), 3.0, "as the fleet says");
     assert_eq!(minutes(Step::Fetch(download())), 10.0, "hundreds of megabytes");
     assert_eq!(minutes(Step::Dependencies), 10.0, "packages");
     assert_eq!(minutes(Step::Configure(configure())), 2.0);
@@ -145,11 +163,12 @@ fn each_step_leads_to_the_next_until_it_runs() {
     let one_job = Step::Register(registration());
     let several = Step::Configure(configure());
     for (registers, printed) in [(one_job, ""), (several, "√ Runner added\nrunner_id=42\r\n")] {
-        let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: true };
+        let wanted = WantedRunner { name: "ci-1", download: &download, dependencies: true, setup: true };
         let mut now = found("");
         let mut taken = Vec::new();
         loop {
             let (step, printed) = match next(&now, &wanted) {
+                NextStep::Setup => (Step::Setup(Duration::from_secs(300)), ""),
                 NextStep::Fetch => (Step::Fetch(download.clone()), ""),
                 NextStep::Dependencies => (Step::Dependencies, ""),
                 NextStep::Configure => (registers.clone(), printed),
@@ -160,7 +179,7 @@ fn each_step_leads_to_the_next_until_it_runs() {
             taken.push(step.name());
             now = now.after(&step, printed).expect("told");
         }
-        assert_eq!(taken, ["fetch", "dependencies", registers.name(), "start"]);
+        assert_eq!(taken, ["setup", "fetch", "dependencies", registers.name(), "start"]);
     }
     assert!(found("").after(&Step::Configure(configure()), "no id").is_err());
 }

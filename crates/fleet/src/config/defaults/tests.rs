@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{DaemonConfig, Fleet, ProblemKind, changes};
+use crate::config::{DaemonConfig, Fleet, NamedFiles, ProblemKind, changes};
 
 const DAEMON: &str = "\
 [defaults]
@@ -21,7 +21,7 @@ tags = { team = 'ci', cost = '7' }
 
 fn parse(defaults: &str, text: &str) -> Result<Fleet, crate::config::Problems> {
     let pool = "ci".parse().expect("a valid name");
-    Fleet::parse_with("ci.toml", pool, text, &FleetDefaults::of(defaults))
+    Fleet::parse_with("ci.toml", pool, text, &FleetDefaults::of(defaults), NamedFiles::Unread)
 }
 
 fn fleet(text: &str) -> Fleet {

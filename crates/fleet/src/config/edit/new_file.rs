@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use super::{KeyChange, Literal, edit};
-use crate::config::{Faulty, Fleet, FleetDefaults};
+use crate::config::{Faulty, Fleet, FleetDefaults, NamedFiles};
 use crate::model::PoolName;
 
 /// A new file starts from the example of the documentation.
@@ -31,6 +31,7 @@ pub fn new_file(
     pool: &PoolName,
     changes: &[KeyChange],
     defaults: &FleetDefaults,
+    files: NamedFiles<'_>,
 ) -> Result<(String, Fleet), Faulty> {
     let mut text = EXAMPLE.replacen("ci-workers", pool.as_str(), 1);
     let has_default = defaults.keys();
@@ -41,7 +42,7 @@ pub fn new_file(
     for change in changes.iter().filter(|change| change.to.is_some()) {
         text = offered(&text, &change.path);
     }
-    let (text, fleet) = edit(file, pool, &text, changes, defaults)?;
+    let (text, fleet) = edit(file, pool, &text, changes, defaults, files)?;
     let is_decided = ONE_FOR_ONE.iter().any(|(key, _)| {
         has_default.contains(*key) || changes.iter().any(|change| change.path.join(".") == *key)
     });
@@ -50,7 +51,7 @@ pub fn new_file(
     }
     let text = text.replacen(COUNTED, COUNTED_ONE_FOR_ONE, 1);
     let one_for_one = ONE_FOR_ONE.map(|(key, number)| KeyChange::set(key, Literal::Number(number)));
-    edit(file, pool, &text, &one_for_one, defaults)
+    edit(file, pool, &text, &one_for_one, defaults, files)
 }
 
 /// The text with the example of a key, or of the table that holds it, turned into a default. A new file has

@@ -138,7 +138,7 @@ fn file() -> impl Strategy<Value = String> {
 
 fn applied(text: &str, changes: &[KeyChange]) -> String {
     let pool = "ci".parse().expect("a valid name");
-    match edit("ci.toml", &pool, text, changes, &FleetDefaults::default()) {
+    match edit("ci.toml", &pool, text, changes, &FleetDefaults::default(), NamedFiles::Unread) {
         Ok((text, _)) | Err(Faulty { text, .. }) => text,
     }
 }

@@ -9,7 +9,7 @@ fn number(key: &str, number: i64) -> KeyChange {
 /// The text with one change, whether or not it describes a fleet.
 fn after(text: &str, change: KeyChange) -> String {
     let pool = "ci".parse().expect("a valid name");
-    match edit("ci.toml", &pool, text, &[change], &FleetDefaults::default()) {
+    match edit("ci.toml", &pool, text, &[change], &FleetDefaults::default(), NamedFiles::Unread) {
         Ok((text, _)) | Err(Faulty { text, .. }) => text,
     }
 }
@@ -305,7 +305,8 @@ fn a_new_file_has_what_was_given_and_nothing_of_the_example() {
         number("scaling.max_runners", 3),
     ];
     let (file, fleet) =
-        new_file("builds.toml", &pool, &changes, &FleetDefaults::default()).expect("it is whole");
+        new_file("builds.toml", &pool, &changes, &FleetDefaults::default(), NamedFiles::Unread)
+            .expect("it is whole");
     assert_eq!(
         file.lines().count(),
         EXAMPLE.lines().count() + 2,
@@ -315,7 +316,7 @@ fn a_new_file_has_what_was_given_and_nothing_of_the_example() {
     let live: Vec<&str> = file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     insta::assert_snapshot!(live.join("\n"));
     changes.truncate(1);
-    let faulty = new_file("builds.toml", &pool, &changes, &FleetDefaults::default())
+    let faulty = new_file("builds.toml", &pool, &changes, &FleetDefaults::default(), NamedFiles::Unread)
         .expect_err("it lacks what has no default");
     let missing: Vec<&str> = faulty.problems.0.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(missing, ["repo", "vm.subscription_id", "vm.resource_group", "vm.location", "vm.subnet_id"]);
@@ -342,7 +343,8 @@ fn a_new_file_leaves_to_the_defaults_what_they_have() {
         ("a given threshold", threshold(), "", (2, 1)),
         ("a default of its own", repo(), "[defaults.scaling]\njobs_per_runner = 3\n", (3, 2)),
     ] {
-        let (file, fleet) = new_file("builds.toml", &pool, &changes, &defaults(scaling)).expect(situation);
+        let (file, fleet) = new_file("builds.toml", &pool, &changes, &defaults(scaling), NamedFiles::Unread)
+            .expect(situation);
         let scaling = &fleet.scaling;
         assert_eq!((scaling.jobs_per_runner, scaling.scale_up_threshold), expected, "{situation}");
         assert_eq!((fleet.vm.location.as_str(), fleet.vm.sizes.len()), ("uksouth", 1), "{situation}");
@@ -355,9 +357,17 @@ fn an_edit_that_makes_a_file_bad_is_refused_with_the_text_that_it_would_be() {
     let pool = "ci".parse().expect("a valid name");
     let none = FleetDefaults::default();
     let refused =
-        edit("ci.toml", &pool, EXAMPLE, &[number("scaling.min_runners", 11)], &none).expect_err("11 > 10");
+        edit("ci.toml", &pool, EXAMPLE, &[number("scaling.min_runners", 11)], &none, NamedFiles::Unread)
+            .expect_err("11 > 10");
     let problem = &refused.problems.0[0];
     assert_eq!(&refused.text[problem.span.clone()], "11");
-    let fixed = edit("ci.toml", &pool, &refused.text, &[number("scaling.max_runners", 20)], &none);
+    let fixed = edit(
+        "ci.toml",
+        &pool,
+        &refused.text,
+        &[number("scaling.max_runners", 20)],
+        &none,
+        NamedFiles::Unread,
+    );
     assert_eq!(fixed.map(|(_, fleet)| fleet.scaling.max_runners), Ok(20));
 }

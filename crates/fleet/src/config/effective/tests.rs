@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::NamedFiles;
 use crate::fixture::at;
 
 const VM: &str = "[vm]\nsubscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg\"\n\
@@ -85,6 +86,23 @@ fn the_last_good_file_of_each_fleet_is_in_force() {
         assert_eq!(told(&effective.take(found(&files), at(second))), news, "{situation}");
         assert_eq!(maximums(&effective), maxima, "{situation}");
     }
+}
+
+#[test]
+fn another_content_of_a_named_file_is_a_change() {
+    let with = |script: &'static str| {
+        let text = format!("repo = 'o/r'\n[bootstrap]\nsetup = 'setup.sh'\n{VM}");
+        let read = move |_: &str| Ok(format!("#!/bin/sh\n{script}\n"));
+        let (defaults, files) = (crate::config::FleetDefaults::default(), NamedFiles::Read(&read));
+        let pool: PoolName = "a".parse().expect("a name");
+        let fleet = Fleet::parse_with("a.toml", pool.clone(), &text, &defaults, files).expect("a good file");
+        FoundFiles { good: [(pool, (fleet, text))].into(), ..FoundFiles::default() }
+    };
+    let mut effective = EffectiveConfig::default();
+    effective.take(with("true"), at(0));
+    assert_eq!(told(&effective.take(with("true"), at(1))), "");
+    let changed = told(&effective.take(with("false"), at(2)));
+    assert_eq!(changed, "a: bootstrap.setup: another content of \"setup.sh\"");
 }
 
 #[test]

@@ -40,6 +40,19 @@ boot_timeout = "11m"
 offline_timeout = "12m"
 drain_timeout = "100m"
 
+[bootstrap]
+setup = "setup.sh"
+setup_timeout = "4m"
+docker = true
+sudo = true
+user_groups = ["kvm"]
+environment = { LANG = "C.UTF-8" }
+job_started = "hooks/started.sh"
+job_completed = "/etc/azlin/completed.js"
+proxy = "http://proxy.example:3128/"
+no_proxy = [".example"]
+ca_file = "ca.pem"
+
 [vm]
 subscription_id = "11111111-1111-1111-1111-111111111111"
 resource_group = "machines"

@@ -5,6 +5,7 @@ use azlin_fleet::bootstrap::{
     cloud_init::reachable,
     steps::{NextStep, ProbeResult, WantedRunner, next},
 };
+use azlin_fleet::config::MachineConfig;
 use azlin_fleet::model::{Configure, Register, RunnerConfig, RunnerName, Scope};
 use azlin_fleet::ports::GitHub;
 use base64::Engine;
@@ -37,8 +38,10 @@ fn runner_name() -> RunnerName {
 /// A VM with this host key.
 fn machine(cloud: &InProcess, name: &str) -> Machine {
     let key = cloud.host_key();
-    let data =
-        STANDARD.encode(reachable(&key, "ssh-ed25519 AAAA", Duration::from_secs(86_400)).expose_secret());
+    let data = STANDARD.encode(
+        reachable(&key, "ssh-ed25519 AAAA", &MachineConfig::default(), Duration::from_secs(86_400))
+            .expose_secret(),
+    );
     let body = json!({"properties": {"osProfile": {"customData": data}}});
     cloud.world().put_vm("s", "g", name, body, true).expect("made");
     Machine {
@@ -58,7 +61,8 @@ async fn step_for(
 ) -> Result<Option<Step>, SshError> {
     let download = cloud.downloads(&scope()).await.expect("downloads").remove(0);
     let found = ProbeResult::parse(&session.run(&Step::Probe).await?).expect("whole");
-    Ok(match next(&found, &WantedRunner { name, download: &download, dependencies: true }) {
+    Ok(match next(&found, &WantedRunner { name, download: &download, dependencies: true, setup: false }) {
+        NextStep::Setup => Some(Step::Setup(Duration::from_secs(60))),
         NextStep::Fetch => Some(Step::Fetch(download)),
         NextStep::Dependencies => Some(Step::Dependencies),
         NextStep::Configure => {
