@@ -35,7 +35,7 @@ pub use fleet::{Fleet, LifecycleConfig, Limits, ScalingConfig, Site, WarmConfig}
 pub use forgotten::{ForgottenFleet, FoundVm, GroupContent, forgotten};
 pub use github::{AppConfig, GitHubConfig};
 pub use hours::Hours;
-pub use machine::{MachineConfig, NamedFile, NamedFiles, ProxyConfig, ReadNamed};
+pub use machine::{MachineConfig, NamedFile, NamedFiles, ProxyConfig, ROOM, ReadNamed};
 pub use problem::{Faulty, Problem, ProblemKind, Problems};
 pub use secret::may_be_shown;
 pub use stray::{is_like_a_fleet, stray_beside, stray_in_fleets};

@@ -114,10 +114,12 @@ fn replaced(method: &str) {
         let output = cloud.cloud.command(&["status", "--output", "json"]).output().expect("azlin starts");
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    cloud.wait("status has the reason", 120, |_| {
-        let told = told();
-        told.contains("no such licence server") && told.contains("the setup ended with 7")
-    });
+    cloud.wait_for_line(&["failed in a row", "the setup ended with 7", "no such licence server"], 120);
+    let failing = told();
+    assert!(
+        failing.contains("no such licence server") && failing.contains("the setup ended with 7"),
+        "{failing}"
+    );
     cloud.cloud.write("fleets/setup.sh", "#!/bin/sh\ntrue\n");
     cloud.wait_for_line(&["bootstrap.setup: another content of", "setup.sh"], 30);
     cloud.wait("the job is served", 240, |world| succeeded(&world.state.github.jobs[&job]));

@@ -20,8 +20,8 @@ use super::console::IDENTIFIER;
 use super::jit_config::without_updates;
 use super::setup::{self, MachineFile};
 use super::{RUNNER, setup::MARGIN};
-use crate::config::MachineConfig;
-use crate::model::{Download, HostKey, RUNNER_PATH, RunnerId, RunnerName, RunnerRegistration, Step};
+use crate::config::{MachineConfig, NamedFile};
+use crate::model::{Download, HostKey, RUNNER_PATH, RunnerRegistration, Step};
 
 /// The account that jobs run as. It is not root, has no password, and has a home that jobs can write to.
 const USER: &str = "runner";
@@ -31,11 +31,6 @@ const PREPARE_PATH: &str = "/usr/local/lib/azlin/prepare";
 const SWITCH: &str = "azlin-dead-mans-switch";
 /// The systemd unit that reads the user data.
 const ATTENDANT: &str = "azlin-drain.service";
-
-/// The most bytes that custom data may have, not encoded (REST: Virtual Machines, OSProfile, customData).
-pub const CUSTOM_DATA_LIMIT: usize = 65_535;
-/// More than a JIT configuration has.
-const LONGEST_JIT_CONFIG: usize = 16 * 1024;
 
 /// The custom data of a VM that becomes this runner by itself, and powers off after `switch` without a job.
 pub fn self_made(
@@ -87,24 +82,6 @@ pub fn reachable(
     }))
 }
 
-/// The size of the custom data with everything that GitHub adds at its longest. A VM for SSH needs less.
-pub fn longest_custom_data(machine: &MachineConfig, switch: Duration) -> usize {
-    let Ok(pool) = "x".parse() else { return 0 };
-    let runner = RunnerRegistration {
-        runner_id: RunnerId(u64::MAX),
-        runner_name: RunnerName::new(&pool, jiff::Timestamp::UNIX_EPOCH, 1),
-        encoded_jit_config: SecretString::from("x".repeat(LONGEST_JIT_CONFIG)),
-    };
-    let download = Download {
-        os: "linux".into(),
-        architecture: "arm64".into(),
-        url: "x".repeat(500),
-        filename: String::new(),
-        sha256: Some("0".repeat(64)),
-    };
-    self_made(&runner, &download, true, machine, switch).expose_secret().len()
-}
-
 /// What both kinds of VM have.
 fn files_of_both(machine: &MachineConfig, switch: Duration) -> Vec<Value> {
     let own = [
@@ -119,7 +96,7 @@ fn files_of_both(machine: &MachineConfig, switch: Duration) -> Vec<Value> {
 /// A file of the fleet, byte by byte. YAML takes only plain characters as they are.
 fn written(file: &MachineFile) -> Value {
     let MachineFile { path, mode, content } = file;
-    if content.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')) {
+    if NamedFile::is_plain(content) {
         json!({"path": path, "permissions": mode, "content": content})
     } else {
         json!({"path": path, "permissions": mode, "encoding": "b64", "content": STANDARD.encode(content)})

@@ -6,10 +6,9 @@ use serde::Serialize;
 use toml::de::DeValue;
 
 use super::LifecycleConfig;
-use super::machine::{self, MachineConfig, NamedFiles};
+use super::machine::{self, MachineConfig, NamedFiles, ROOM};
 use super::reader::{Table, flag};
 use super::value::absolute_path;
-use crate::bootstrap::cloud_init::{CUSTOM_DATA_LIMIT, longest_custom_data};
 
 /// How a VM becomes a runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -65,15 +64,15 @@ pub(super) fn read(
             "raise lifecycle.boot_timeout: it counts from the request for the VM until the runner is online";
         table.conflict(span, "setup_timeout", message, Some(help.to_owned()));
     }
-    let size = longest_custom_data(&machine, lifecycle.dead_mans_switch);
-    if let Some((key, span)) = spans.largest.filter(|_| size > CUSTOM_DATA_LIMIT) {
+    let size = machine.size();
+    if let Some((key, span)) = spans.largest.filter(|_| size > ROOM) {
         let message = format!(
-            "with what [bootstrap] gives it, a VM's custom data may have {size} bytes; allowed: {CUSTOM_DATA_LIMIT}, \
-             which is Azure's limit"
+            "what [bootstrap] gives a VM has {size} bytes; allowed: {ROOM}, since Azure limits custom data to 65535 bytes \
+             with everything else"
         );
         let help = format!(
             "shorten it by {} bytes; what is larger belongs in the image, or is fetched by setup",
-            size - CUSTOM_DATA_LIMIT
+            size - ROOM
         );
         table.conflict(span, key, message, Some(help));
     }

@@ -14,6 +14,10 @@ use super::value::duration;
 use super::variable;
 use super::vm::spelled;
 
+/// The most bytes that a VM may get beside the runner, as its custom data has them. Azure allows 65,535 bytes for all of
+/// it; what makes the VM a runner needs the rest.
+pub const ROOM: usize = 12 * 1024;
+
 /// Reads a file by the path that a fleet's file gives; or why it cannot be read.
 pub type ReadNamed<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
@@ -33,6 +37,23 @@ pub struct NamedFile {
     pub path: String,
     /// The content.
     pub content: String,
+}
+
+impl NamedFile {
+    /// Whether YAML takes each byte of a text as it is.
+    pub fn is_plain(content: &str) -> bool {
+        content.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'))
+    }
+
+    /// The bytes of a text in custom data: quoted as JSON, or in base64.
+    fn written(content: &str) -> usize {
+        if NamedFile::is_plain(content) {
+            let is_quoted = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b'"' | b'\\');
+            content.len() + content.as_bytes().iter().filter(|byte| is_quoted(byte)).count()
+        } else {
+            content.len().div_ceil(3) * 4
+        }
+    }
 }
 
 // A script is long, and belongs in no log.
@@ -101,6 +122,16 @@ impl MachineConfig {
         *self == MachineConfig { setup_timeout, ..MachineConfig::default() }
     }
 
+    /// The bytes that all of it takes in custom data, without the names of files.
+    pub fn size(&self) -> usize {
+        let files: usize = self.files().map(|(_, file)| NamedFile::written(&file.content)).sum();
+        let variable = |(name, value): (&String, &String)| NamedFile::written(&format!("{name}={value}\n"));
+        let environment: usize = self.environment.iter().map(variable).sum();
+        let groups: usize = self.user_groups.iter().map(|group| group.len() + " group:".len()).sum();
+        let hosts: usize = self.proxy.iter().flat_map(|proxy| &proxy.bypass).map(|host| host.len() + 1).sum();
+        files + environment + groups + hosts
+    }
+
     /// The files, each with its key.
     pub fn files(&self) -> impl Iterator<Item = (&'static str, &NamedFile)> {
         [
@@ -115,7 +146,7 @@ impl MachineConfig {
 }
 
 /// Where keys are that depend on others.
-pub(super) struct Spans {
+pub(super) struct MachineSpans {
     pub(super) setup_timeout: Option<Range<usize>>,
     /// The place of the largest part of the custom data.
     pub(super) largest: Option<(&'static str, Range<usize>)>,
@@ -126,7 +157,7 @@ pub(super) fn read(
     table: &mut Table<'_, '_>,
     files: NamedFiles<'_>,
     boot_timeout: Duration,
-) -> (MachineConfig, Spans) {
+) -> (MachineConfig, MachineSpans) {
     let mut sizes: Vec<(usize, &'static str, Range<usize>)> = Vec::new();
     let mut named = |table: &mut Table<'_, '_>, key, fits: fn(&NamedFile) -> Result<(), String>| {
         let (file, span) = named_file(table, key, files, fits)?;
@@ -157,7 +188,7 @@ pub(super) fn read(
     };
     let largest = sizes.into_iter().max_by_key(|(size, ..)| *size).filter(|(size, ..)| *size > 0);
     let largest = largest.map(|(_, key, span)| (key, span));
-    (config, Spans { setup_timeout: limit.map(|(_, span)| span), largest })
+    (config, MachineSpans { setup_timeout: limit.map(|(_, span)| span), largest })
 }
 
 fn named_file(

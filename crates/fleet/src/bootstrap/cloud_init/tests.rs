@@ -1,5 +1,6 @@
 use super::*;
-use crate::config::NamedFile;
+use crate::config::ROOM;
+use crate::model::{RunnerId, RunnerName};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -162,12 +163,30 @@ fn both_kinds_of_machine_get_the_fleet_s_files_byte_by_byte() {
     }
 }
 
+/// Azure limits custom data to 65,535 bytes, not encoded (REST: Virtual Machines, OSProfile, customData).
 #[test]
-fn the_longest_custom_data_is_that_of_any_runner() {
+fn what_a_fleet_may_give_fits_below_azures_limit_with_everything_else() {
     // GitHub's JIT configurations have some kilobytes.
-    let sample = sample_with(&"j".repeat(12 * 1024), &given("#!/bin/sh\n"));
-    let longest = longest_custom_data(&given("#!/bin/sh\n"), DAY);
-    assert!(sample.len() < longest && longest < CUSTOM_DATA_LIMIT, "{} {longest}", sample.len());
+    let jit_config = "j".repeat(16 * 1024);
+    let plain = sample_with(&jit_config, &plain()).len();
+    for (what, script) in [("letters", "a"), ("lines", "a\n"), ("quotes", "\""), ("no plain text", "ü")] {
+        let mut machine = given(&format!("#!/bin/sh\n{script}"));
+        let content = |machine: &MachineConfig| machine.setup.as_ref().expect("given").content.len();
+        while machine.size() + 3_000 < ROOM {
+            machine = given(&format!("#!/bin/sh\n{}", script.repeat(content(&machine) + 1_000)));
+        }
+        machine.environment =
+            (0..60).map(|n| (format!("NAME{n}"), "a \"quoted\" value".to_owned())).collect();
+        let whole = sample_with(&jit_config, &machine).len();
+        // The names of files, the unit and its step are not counted.
+        assert!(
+            whole - plain < machine.size() + 1_500,
+            "{what}: {} counted as {}",
+            whole - plain,
+            machine.size()
+        );
+        assert!(plain + ROOM + 1_500 < 65_535, "{what}: {plain}");
+    }
 }
 
 #[test]
