@@ -35,6 +35,11 @@ fn failed(mut scene: Scene, seconds: i64, policy: ErrorPolicy) -> Scene {
     scene
 }
 
+fn printed(mut scene: Scene, console: &str) -> Scene {
+    scene.fleet_state.failures.console = Some(console.into());
+    scene
+}
+
 fn unserved(mut scene: Scene, seconds: i64) -> Scene {
     let oldest = QueuedJob {
         job: NamedJob { name: Some("build".into()), ..JobId(7).into() },
@@ -61,6 +66,11 @@ fn each_outage_is_an_error_of_its_own_with_its_own_cause() {
             "a boot that failed",
             failed(waits(10), 5, never),
             &[("starting", "3 starts failed in a row: not online 44s")],
+        ),
+        (
+            "what its VM printed last says why",
+            printed(failed(waits(10), 5, never), "the setup ended with 7"),
+            &[("starting", "after it was made; its console ended with: the setup ended with 7; next try in")],
         ),
         // The cause of an older failure sent the operator to the image.
         (
