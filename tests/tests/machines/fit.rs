@@ -123,6 +123,7 @@ fn replaced(method: &str) {
     cloud.cloud.write("fleets/setup.sh", "#!/bin/sh\ntrue\n");
     cloud.wait_for_line(&["bootstrap.setup: another content of", "setup.sh"], 30);
     cloud.wait("the job is served", 240, |world| succeeded(&world.state.github.jobs[&job]));
+    cloud.wait_for_line(&["recovered", "runners start again"], 60);
     assert!(!told().contains("no such licence server"), "{}", told());
 }
 
