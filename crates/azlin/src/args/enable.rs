@@ -87,6 +87,9 @@ struct ScalingOptions {
     /// How long a job waits before it gets its runner past threshold and cooldown [default: 1m].
     #[arg(long, value_name = "DURATION")]
     max_queue_wait: Option<String>,
+    /// How long idle runners stay after the fleet's last job [default: 0s].
+    #[arg(long, value_name = "DURATION")]
+    keep_for: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -254,6 +257,7 @@ impl FleetOptions {
             number("scaling.scale_down_threshold", &scaling.scale_down_threshold),
             text("scaling.cooldown", &scaling.cooldown),
             text("scaling.max_queue_wait", &scaling.max_queue_wait),
+            text("warm.keep_for", &scaling.keep_for),
             number("lifecycle.max_job_count", &lifecycle.max_job_count),
             text("lifecycle.rotation_interval", &lifecycle.rotation_interval),
             text("lifecycle.boot_timeout", &lifecycle.boot_timeout),

@@ -140,10 +140,16 @@ mod tests {
         let example = include_str!("../../../../config/fleets/ci-workers.toml");
         let mut keys: Vec<String> = Vec::new();
         let mut table = String::new();
-        // Further regions are tables of their own, written by hand.
-        for line in example.lines().take_while(|line| !line.contains("[[")) {
+        // Further regions and hours are tables of a list, written by hand.
+        let mut is_in_list = false;
+        for line in example.lines() {
+            is_in_list |= line.starts_with("# [[");
             if let Some(name) = line.strip_prefix('[') {
+                is_in_list = false;
                 table = format!("{}.", name.trim_end_matches(']'));
+            }
+            if is_in_list {
+                continue;
             }
             if let Some((key, _)) = line.trim_start_matches(['#', ' ']).split_once(" = ")
                 && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
