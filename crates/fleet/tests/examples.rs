@@ -90,8 +90,8 @@ fn the_page_has_every_key_with_its_default() {
     assert_told("`azlin.toml`", DAEMON);
 }
 
-/// The table of which there may be several.
-const LIST: &str = "vm.elsewhere";
+/// The tables of which there may be several.
+const LISTS: [&str; 2] = ["hours", "vm.elsewhere"];
 
 /// Every key that the reader knows: it lists them where an unknown one resembles none.
 fn known(tables: &[&str], problems: impl Fn(&str) -> Problems) -> BTreeSet<String> {
@@ -100,7 +100,7 @@ fn known(tables: &[&str], problems: impl Fn(&str) -> Problems) -> BTreeSet<Strin
         let text = if table.is_empty() {
             "qqqqqqqqqqqqqqqqqqqqqqqq = 1".to_owned()
         } else {
-            let header = if *table == LIST { format!("[[{table}]]") } else { format!("[{table}]") };
+            let header = if LISTS.contains(table) { format!("[[{table}]]") } else { format!("[{table}]") };
             format!("{header}\nqqqqqqqqqqqqqqqqqqqqqqqq = 1")
         };
         let problems = problems(&text);
@@ -128,7 +128,7 @@ fn the_fleet_example_shows_every_key_and_its_default() {
     let as_it_is = fleet(FLEET).unwrap_or_else(|problems| panic!("{problems}"));
     let spelled_out = fleet(&with_defaults(FLEET)).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(as_it_is, spelled_out);
-    let tables = ["", "scaling", "lifecycle", "bootstrap", "vm", LIST];
+    let tables = ["", "scaling", "warm", "lifecycle", "bootstrap", "vm", LISTS[0], LISTS[1]];
     let known = without_tables(known(&tables, |text| fleet(text).expect_err("an unknown key")), &tables);
     assert_eq!(documented(FLEET), known);
 }
