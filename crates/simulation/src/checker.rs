@@ -357,7 +357,7 @@ impl CheckerState {
             let most = &self.most[number];
             let before = most.iter().rposition(|(from, _)| *from <= since).unwrap_or(0);
             let most = most[before..].iter().map(|(_, max)| *max).max().unwrap_or_default() as usize;
-            let is_full = mine >= self.fleets[number].most() as usize;
+            let is_full = mine >= self.fleets[number].full_with() as usize;
             if is_full {
                 self.full[number] = at;
             }

@@ -301,6 +301,14 @@ impl FleetSpec {
         }
     }
 
+    /// The VMs with which it may have no room for more.
+    pub fn full_with(&self) -> u32 {
+        match (self.hours, self.phase) {
+            (Some(hours), HoursPhase::Changing) => hours.max.min(self.max),
+            _ => self.most(),
+        }
+    }
+
     /// How many runners the fleet has without jobs.
     pub fn at_rest(&self) -> u32 {
         let wanted = self.manual.unwrap_or(self.least()).min(self.most());
