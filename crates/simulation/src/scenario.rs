@@ -382,7 +382,9 @@ impl Scenario {
             let Some(hours) = spec.hours else { continue };
             let edit = |at, change| (at, ScenarioPart::Edit(Edit { at, fleet, change }));
             for (from, to) in hours.spans(BEGAN, self.length) {
-                for (border, phase) in [(from, HoursPhase::In), (to, HoursPhase::Out)] {
+                // Hours that hold at the start began before.
+                let begin = (!from.is_zero()).then_some((from, HoursPhase::In));
+                for (border, phase) in begin.into_iter().chain([(to, HoursPhase::Out)]) {
                     let begins = border.saturating_sub(BORDER_BEFORE);
                     let ends = border + BORDER_AFTER;
                     if ends < self.length {
