@@ -80,7 +80,8 @@ fn it_tells_a_runners_whole_life_in_fields_and_answers_the_five_questions() {
 
 #[test]
 fn what_a_terminal_acts_on_reaches_no_field_of_it() {
-    let odd = "[[faults]]\nwhat = 'odd_text'\n[[faults]]\nwhat = { status = 403 }\nside = 'azure'\nmethod = 'DELETE'\ntimes = 1\n";
+    let odd = "[[faults]]\nwhat = { refused = [403, \"Not\\u001b[31mAllowed\", \"no\\r\\n2026-11-28T00:00:00Z\\u202e\"] }\n\
+               side = 'azure'\nmethod = 'DELETE'\ntimes = 1\n";
     let host = AdminHost::serving("", odd, "");
     let ask = |label: &str| {
         let labels = vec!["self-hosted".to_owned(), label.to_owned()];
