@@ -82,8 +82,8 @@ mod seeds {
         NothingForgotten,
         /// Each look reads the jobs of every active run.
         EveryRunRead,
-        /// What the hours of a fleet raise is begun when they begin.
-        HoursBeginLate,
+        /// The hours of a fleet are read, and change nothing.
+        HoursIgnored,
     }
 
     impl Bug {
@@ -111,7 +111,7 @@ mod seeds {
             Bug::RawText,
             Bug::NothingForgotten,
             Bug::EveryRunRead,
-            Bug::HoursBeginLate,
+            Bug::HoursIgnored,
         ];
     }
 

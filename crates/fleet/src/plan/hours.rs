@@ -87,10 +87,10 @@ pub fn next_limits(fleet: &Fleet, now: Timestamp) -> Option<NextLimits> {
 
 /// The fleet with the limits that hold at this time.
 pub fn at_hours(fleet: &Fleet, lead: Duration, now: Timestamp) -> Cow<'_, Fleet> {
-    if fleet.hours.is_empty() {
+    let is_plain = fleet.hours.is_empty();
+    if seeded_bug!(HoursIgnored, is_plain, true) {
         return Cow::Borrowed(fleet);
     }
-    let lead = seeded_bug!(HoursBeginLate, lead, Duration::ZERO);
     let Limits { min_runners, max_runners } = InForce::of(fleet, lead, now).limits;
     let mut fleet = fleet.clone();
     (fleet.scaling.min_runners, fleet.scaling.max_runners) = (min_runners, max_runners);
