@@ -64,7 +64,7 @@ struct CheckerState {
     /// How much longer things may take: polls are rarer than configured where GitHub's limit is short.
     slack: Duration,
     fault_schedule: FaultSchedule,
-    /// When each fleet's hours begin, and how many runners are to be there then.
+    /// When each fleet's hours begin, and how many runners have to be there then.
     hours: Vec<Vec<(Duration, u32)>>,
     flood: Flood,
     bystanders: Bystanders,

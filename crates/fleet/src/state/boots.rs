@@ -1,4 +1,4 @@
-//! How long runners took to come online lately: what is to be ready at a time is begun so much earlier.
+//! How long runners took to come online lately: what has to be ready at a time is begun so much earlier.
 
 use std::time::Duration;
 

@@ -26,7 +26,7 @@ pub(super) struct Flood {
     repo: Option<(String, Duration)>,
     poll: Duration,
     /// Until when what more runs for fleets of ours cost is felt.
-    crowded_at: Duration,
+    crowded_until: Duration,
     /// When each repository's queue was last read, by the path of that.
     looked: BTreeMap<String, Duration>,
 }
@@ -57,10 +57,10 @@ impl CheckerState {
     /// Checks that the queue of each repository without a flood was read lately.
     pub(super) fn check_flood(&mut self, world: &World, at: Duration) {
         if self.flood.repo.is_some() && runs_of_ours(world) > FEW_RUNS {
-            self.flood.crowded_at = at + WINDOW;
+            self.flood.crowded_until = at + WINDOW;
         }
         let Some((flooded, from)) = self.flood.repo.as_ref().filter(|_| !self.is_down) else { return };
-        let calm = self.fault_schedule.calm_since(at).max(*from).max(self.flood.crowded_at);
+        let calm = self.fault_schedule.calm_since(at).max(*from).max(self.flood.crowded_until);
         let late = self.fleets.iter().zip(&self.edited).find_map(|(fleet, edited)| {
             let repo = format!("{OWNER}/{}", fleet.repo);
             if !fleet.is_present || !fleet.enabled || fleet.is_of_account || repo == *flooded {

@@ -12,7 +12,7 @@ const A_LITTLE: Duration = MINUTE;
 /// What was refused or failed before holds starts back for this time.
 const AFTER_A_STORM: Duration = Duration::from_secs(45 * 60);
 
-/// When the hours of each fleet begin, and how many runners are to be there then.
+/// When the hours of each fleet begin, and how many runners have to be there then.
 pub(super) fn begins(scenario: &Scenario) -> Vec<Vec<(Duration, u32)>> {
     let of = |fleet: &FleetSpec| {
         let hours = fleet.hours.filter(|hours| hours.min < hours.max && fleet.ssh.is_none());
