@@ -76,6 +76,7 @@ fn world(count: u32, load: FleetSize) -> DecideFixture {
                 runner_id: Some(RunnerId(id)),
                 replaces: None,
                 host_key: None,
+                standby: None,
             };
             vms.push(Vm {
                 name: name.to_string().into(),

@@ -245,7 +245,7 @@ fn the_page_shows_what_is_printed() {
 #[test]
 fn the_roles_of_the_page_hold_what_is_looked_for() {
     use azlin_fleet::check::permissions::{
-        FOR_CHECK, FOR_PUBLIC_IP, ON_GROUP, ON_IDENTITY, ON_IMAGE, ON_SECURITY_GROUP, ON_SUBNET,
+        FOR_CHECK, FOR_PUBLIC_IP, FOR_STANDBY, ON_GROUP, ON_IDENTITY, ON_IMAGE, ON_SECURITY_GROUP, ON_SUBNET,
         ON_SUBSCRIPTION, USEFUL_ON_GROUP,
     };
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/permissions.md");
@@ -261,7 +261,10 @@ fn the_roles_of_the_page_hold_what_is_looked_for() {
     let on_subscription = [ON_SUBSCRIPTION.as_slice(), &FOR_CHECK].concat();
     let on_group = [ON_GROUP.as_slice(), &USEFUL_ON_GROUP].concat();
     let joined = [ON_SUBNET.as_slice(), &ON_SECURITY_GROUP];
-    assert_eq!(actions, [on_group.as_slice(), &FOR_PUBLIC_IP, joined[0], joined[1], &on_subscription]);
+    assert_eq!(
+        actions,
+        [on_group.as_slice(), &FOR_PUBLIC_IP, &FOR_STANDBY, joined[0], joined[1], &on_subscription]
+    );
     let elsewhere = [ON_IDENTITY.as_slice(), &ON_IMAGE].concat();
     assert!(elsewhere.iter().all(|action| page.contains(&format!("`{action}`"))));
 

@@ -100,6 +100,31 @@ impl VmApi {
         sent.map(drop).map_err(arm_error)
     }
 
+    /// Changes a VM as the body says.
+    pub(crate) async fn update(
+        &self,
+        group: &ResourceGroup,
+        name: &str,
+        sealed: Sealed,
+    ) -> Result<(), ArmError> {
+        let client = self.client(Some(sealed))?;
+        let update = VirtualMachineUpdate::default();
+        let sent = client.update(&group.name, name, update, &group.subscription_id).send().await;
+        sent.map(drop).map_err(arm_error)
+    }
+
+    /// Requests the start of a VM.
+    pub(crate) async fn start(&self, group: &ResourceGroup, name: &str) -> Result<(), ArmError> {
+        let client = self.client(None)?;
+        client.start(&group.name, name, &group.subscription_id).send().await.map(drop).map_err(arm_error)
+    }
+
+    /// Requests the deallocation of a VM.
+    pub(crate) async fn deallocate(&self, group: &ResourceGroup, name: &str) -> Result<(), ArmError> {
+        let client = self.client(None)?;
+        client.deallocate(&group.name, name, &group.subscription_id).send().await.map(drop).map_err(arm_error)
+    }
+
     /// Requests the deletion of a VM. It is forced, which is faster: the content of the VM is not needed.
     pub(crate) async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), ArmError> {
         self.client(None)?

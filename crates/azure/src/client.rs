@@ -1,6 +1,6 @@
 //! The client, which implements the port.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use azlin_fleet::ports::{Address, Azure};
 use azlin_http::{HttpSettings, HttpTransport, TrafficCounts};
 use parking_lot::Mutex;
 use reqwest::Method;
+use secrecy::SecretString;
 use url::Url;
 
 use crate::api::VmApi;
@@ -29,6 +30,7 @@ use crate::model::{self, CreateApi};
 use crate::orphans::{self, PartLists};
 use crate::power_reader::PowerReaders;
 use crate::reach;
+use crate::standby;
 use crate::url_rule;
 use crate::vm_json::VmJson;
 use crate::{vm_reads, vms};
@@ -329,6 +331,40 @@ impl Azure for AzureClient {
         check_name(&what, "VM", name)?;
         let set = self.vms_api().set_user_data(group, name, REGISTERED).await;
         set.map_err(|error| call_error(&what, ArmEffect::Updates, self.credential(), &error))
+    }
+
+    async fn take_from_standby(
+        &self,
+        group: &ResourceGroup,
+        name: &str,
+        order: &SecretString,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), CallError> {
+        let what = format!("take VM {name} in {group} from standby");
+        check_group(&what, group)?;
+        check_name(&what, "VM", name)?;
+        let failed = |error: &ArmError, effect| call_error(&what, effect, self.credential(), error);
+        let read = vm_reads::one(&self.arm, group, name).await;
+        let vm = read.map_err(|error| failed(&error, ArmEffect::Reads))?;
+        let change = standby::change(vm.tags, tags, order);
+        let set = self.vms_api().update(group, name, change).await;
+        set.map_err(|error| failed(&error, ArmEffect::Updates))
+    }
+
+    async fn start(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
+        let what = format!("start VM {name} in {group}");
+        check_group(&what, group)?;
+        check_name(&what, "VM", name)?;
+        let started = self.vms_api().start(group, name).await;
+        started.map_err(|error| call_error(&what, ArmEffect::Updates, self.credential(), &error))
+    }
+
+    async fn deallocate(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
+        let what = format!("deallocate VM {name} in {group}");
+        check_group(&what, group)?;
+        check_name(&what, "VM", name)?;
+        let deallocated = self.vms_api().deallocate(group, name).await;
+        deallocated.map_err(|error| call_error(&what, ArmEffect::Updates, self.credential(), &error))
     }
 
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {

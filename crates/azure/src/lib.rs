@@ -35,6 +35,7 @@ mod preflight;
 mod reach;
 mod rehearsal;
 mod remaining;
+mod standby;
 mod url_rule;
 mod vm_json;
 mod vm_reads;

@@ -57,6 +57,7 @@ fn spec(number: u32) -> VmSpec {
         runner_id: None,
         replaces: None,
         host_key: None,
+        standby: None,
     };
     VmSpec { tags: tags.to_tags(), group: group(), ..vm_spec(name) }
 }

@@ -10,7 +10,7 @@ use azlin_fleet::bootstrap::{
 use azlin_fleet::config::{Fleet, Method, Site};
 use azlin_fleet::model::{
     CallError, CallErrorKind, Destroy, DestroyOutcome, Download, DrainReason, Failure, ForeignText, Install,
-    InstallOutcome, Offering, ProvisionOutcome, RunnerId, RunnerName, VmSpec, VmTags,
+    InstallOutcome, Offering, Proof, ProvisionOutcome, RunnerId, RunnerName, StandbyTag, VmSpec, VmTags,
 };
 use azlin_fleet::observe::{DOWNLOADS_MAX_AGE, FAILED_DOWNLOADS_MAX_AGE};
 use azlin_fleet::seeded_bug;
@@ -29,6 +29,7 @@ use entry::NotTakenBack;
 
 pub(crate) mod entry;
 mod proof;
+mod standby;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +64,8 @@ struct Identity {
     host_key: Option<String>,
     /// The administrator's public key, in a kind that Azure takes.
     admin_key: String,
+    /// Whether the VM is for standby.
+    is_for_standby: bool,
 }
 
 impl RunnerLifecycle {
@@ -141,6 +144,7 @@ impl RunnerLifecycle {
             runner_id: Some(runner.runner_id),
             host_key: None,
             admin_key: self.key_that_nobody_holds(),
+            is_for_standby: false,
         };
         let outcome = self.create(fleet, request, identity).await;
         if outcome.made_no_vm() {
@@ -175,6 +179,7 @@ impl RunnerLifecycle {
             host_key: Some(host_key.public.clone()),
             // Any other key comes through the custom data alone.
             admin_key: if is_taken_by_azure(&admin_key) { admin_key } else { self.key_that_nobody_holds() },
+            is_for_standby: false,
         };
         match self.create(fleet, request, identity).await {
             ProvisionOutcome::Started => {}
@@ -210,6 +215,7 @@ impl RunnerLifecycle {
             runner_id: identity.runner_id,
             replaces: request.replaces.as_ref().map(|old| old.as_str().into()),
             host_key: identity.host_key.map(Into::into),
+            standby: identity.is_for_standby.then_some(StandbyTag::Kept),
         };
         let vm = &fleet.vm;
         let mut spec = VmSpec {
@@ -322,6 +328,9 @@ impl RunnerLifecycle {
             return released.err().unwrap_or(DestroyOutcome::Removed);
         };
         if let Err(outcome) = released {
+            if destroy.proof == Proof::StoppedStandby {
+                return outcome;
+            }
             // A later tick finds it without a VM.
             tracing::debug!(fleet = %fleet.name, runner = %destroy.runner, ?outcome, "{}: the entry of {} stays for now: {outcome:?}", fleet.name, destroy.runner);
         }

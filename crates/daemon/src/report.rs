@@ -7,7 +7,7 @@
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
     ActionReason, BootstrapOutcome, CallError, Completed, DestroyOutcome, Failure, InstallOutcome, PoolName,
-    ProvisionOutcome, RepoSlug, RunnerName, ScalingAction, WebLink, elapsed, in_words,
+    ProvisionOutcome, RepoSlug, RunnerName, ScalingAction, VmChangeOutcome, WebLink, elapsed, in_words,
 };
 use azlin_fleet::observe::Snapshot;
 use azlin_fleet::plan::Plan;
@@ -112,9 +112,17 @@ pub(crate) fn errors_changed(
 
 /// Reports how an action ended. Repeats of the same failure are left out.
 pub(crate) fn ended(fleet: &PoolName, runner: &RunnerName, completed: &Completed, is_new: bool, tick: u64) {
-    let entry = JournalEntry { fleet, runner, action: completed.action(), reason: completed.reason(), tick };
+    let is_from_standby = matches!(completed, Completed::Provision { is_from_standby: true, .. });
+    let (action, reason) = (completed.action(), completed.reason());
+    let entry = JournalEntry { fleet, runner, action, reason, is_from_standby, tick };
     match completed {
-        Completed::Provision { outcome, .. } => match outcome {
+        Completed::Deallocate { outcome, .. } | Completed::ClearUserData { outcome, .. } => match outcome {
+            VmChangeOutcome::Done => entry.changed(),
+            VmChangeOutcome::Unclear(error) => entry.unclear_change(error),
+            VmChangeOutcome::LeftAlone(why) => entry.left_alone(why),
+            VmChangeOutcome::Failed(failure) => entry.failed(failure, is_new),
+        },
+        Completed::Provision { outcome, .. } | Completed::Prepare { outcome, .. } => match outcome {
             ProvisionOutcome::Started => entry.started(),
             ProvisionOutcome::Bootstrap(outcome) => entry.bootstrap(outcome),
             ProvisionOutcome::Unclear(error) => entry.unclear(error),
@@ -154,14 +162,18 @@ struct JournalEntry<'a> {
     runner: &'a RunnerName,
     action: &'static str,
     reason: ActionReason<'a>,
+    /// Whether it is a start whose VM was on standby.
+    is_from_standby: bool,
     tick: u64,
 }
 
 impl JournalEntry<'_> {
     fn started(&self) {
-        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        let JournalEntry { fleet, runner, action, reason, tick, .. } = self;
         // The decision is a line of its own.
-        if reason.scaling().is_some() {
+        if self.is_from_standby {
+            info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} is taken from standby");
+        } else if reason.scaling().is_some() {
             info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} is being created");
         } else {
             info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} is being created: {reason}");
@@ -169,7 +181,7 @@ impl JournalEntry<'_> {
     }
 
     fn bootstrap(&self, outcome: &BootstrapOutcome) {
-        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        let JournalEntry { fleet, runner, action, reason, tick, .. } = self;
         match outcome {
             BootstrapOutcome::Installed { runner_id, took, .. } => {
                 info!(%fleet, %runner, vm = %runner, action, %reason, %runner_id, %took, tick, "{fleet}: {runner} is installed ({took}): {reason}");
@@ -184,24 +196,38 @@ impl JournalEntry<'_> {
     }
 
     fn unclear(&self, error: &str) {
-        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        let JournalEntry { fleet, runner, action, reason, tick, .. } = self;
         warn!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner} is being created, and whether Azure makes it is not known: {error}");
+    }
+
+    fn changed(&self) {
+        let JournalEntry { fleet, runner, action, reason, tick, .. } = self;
+        if let ActionReason::Deallocate = reason {
+            info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} is deallocated, and on standby");
+        } else {
+            debug!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner}: {action} is done: {reason}");
+        }
+    }
+
+    fn unclear_change(&self, error: &str) {
+        let JournalEntry { fleet, runner, action, reason, tick, .. } = self;
+        warn!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner}: whether Azure does {action} is not known: {error}");
     }
 
     /// At debug only: [`errors_changed`] reports once that the fleet has no capacity.
     fn no_room(&self, error: &str) {
-        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        let JournalEntry { fleet, runner, action, reason, tick, .. } = self;
         debug!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner}: Azure has no room for it: {error}");
     }
 
     fn removed(&self) {
-        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        let JournalEntry { fleet, runner, action, reason, tick, .. } = self;
         info!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} deleted: {reason}");
     }
 
     /// A start that failed after Azure had accepted it.
     fn never_worked(&self) {
-        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        let JournalEntry { fleet, runner, action, reason, tick, .. } = self;
         warn!(%fleet, %runner, vm = %runner, action, %reason, tick, "{fleet}: {runner} failed to start, and goes: {reason}");
     }
 
@@ -211,7 +237,7 @@ impl JournalEntry<'_> {
     }
 
     fn failed(&self, failure: &Failure, is_new: bool) {
-        let JournalEntry { fleet, runner, action, reason, tick } = self;
+        let JournalEntry { fleet, runner, action, reason, tick, .. } = self;
         let error = &failure.why;
         if !is_new {
             debug!(%fleet, %runner, vm = %runner, action, %reason, %error, tick, "{fleet}: {runner}: {action} failed again: {error}");

@@ -7,6 +7,7 @@ pub mod drain;
 pub mod jit_config;
 pub mod retries;
 pub mod setup;
+pub mod standby;
 pub mod steps;
 
 use crate::config::Fleet;

@@ -40,14 +40,14 @@ mod usage_kind;
 mod vm;
 mod web_link;
 
-pub use action::{Action, ActionReason, Destroy, EntryRef, Install, Proof};
+pub use action::{Action, ActionReason, Destroy, EntryRef, Install, Proof, StandbyVm};
 pub use advice::Advice;
 pub use architecture::Architecture;
 pub use budget::{Budget, Budgets, Remaining};
 pub use calls::{CallOutcome, Calls};
 pub use carried::Carried;
 pub use download::Download;
-pub use drain_reason::{BrokenReason, DrainReason, OtherGitHub, RotationReason};
+pub use drain_reason::{BrokenReason, DrainReason, OtherGitHub, RotationReason, StandbySurplus};
 pub use error::{CallError, CallErrorKind, QuotaScope, RunnerError, SshError, SshErrorKind, UnfitScope};
 pub use error_policy::{ErrorPolicy, Failure};
 pub use failed_start::FailedStart;
@@ -60,7 +60,9 @@ pub use names::{AccountName, CredentialName, Label, NameError, PoolName, RepoPat
 pub use offering::Offering;
 pub use orphan::{Orphan, OrphanKind};
 pub use os::{Os, UnknownOs};
-pub use outcome::{BootstrapOutcome, Completed, DestroyOutcome, InstallOutcome, ProvisionOutcome};
+pub use outcome::{
+    BootstrapOutcome, Completed, DestroyOutcome, InstallOutcome, ProvisionOutcome, VmChangeOutcome,
+};
 pub use power::PowerState;
 pub use prices::{MicroDollars, Price, PriceTable, Prices, dollars};
 pub use provisioning::{FailedVm, ProvisioningState};
@@ -79,5 +81,5 @@ pub use token_access::{Level, TokenAccess};
 pub use took::Took;
 pub use untagged_vm::{TagsLeft, UntaggedVm};
 pub use usage_kind::{ByUse, Use};
-pub use vm::{Image, PowerStates, ResourceGroup, Spot, Vm, VmSpec, VmTags};
+pub use vm::{Image, PowerStates, ResourceGroup, Spot, StandbyTag, Vm, VmSpec, VmTags};
 pub use web_link::{AzurePortal, WebLink};

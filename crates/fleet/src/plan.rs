@@ -25,7 +25,8 @@ pub(crate) use planner::timing;
 pub use planner::{Plan, plan, runners};
 pub use provisioning::fleet_share;
 pub use removal::{
-    ANSWER_LIMIT, FIRST_POWER_PAUSE, GONE_LIMIT, LONGEST_POWER_PAUSE, SSH_ANSWER_LIMIT, STOPS_BY_ITSELF,
+    ANSWER_LIMIT, FIRST_POWER_PAUSE, GONE_LIMIT, LONGEST_POWER_PAUSE, PREPARING_PAUSE, SSH_ANSWER_LIMIT,
+    STOPS_BY_ITSELF,
 };
 pub(crate) use removal::{WORD_LASTS, proof};
 pub use roll::{Roll, RollCause, RollStatus, RollStep};

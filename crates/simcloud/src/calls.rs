@@ -213,7 +213,8 @@ impl World {
         Ok(())
     }
 
-    fn capacity(&mut self, body: &Value) -> Result<(), AzureRefusal> {
+    /// Whether there is a host for the VM.
+    pub(crate) fn capacity_for(&mut self, body: &Value) -> Result<(), AzureRefusal> {
         let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default().to_owned();
         let is_short = self.strikes(|what| match what {
             FaultKind::NoCapacity(only) => only.as_ref().is_none_or(|words| is_asked(words, body)),
@@ -223,6 +224,12 @@ impl World {
             let message = format!("Allocation failed. There is no capacity for {size} in this region.");
             return Err(AzureRefusal { status: 409, code: "AllocationFailed", message });
         }
+        Ok(())
+    }
+
+    fn capacity(&mut self, body: &Value) -> Result<(), AzureRefusal> {
+        let size = body["properties"]["hardwareProfile"]["vmSize"].as_str().unwrap_or_default().to_owned();
+        self.capacity_for(body)?;
         let (price, most) =
             (self.present_spot_price(), body["properties"]["billingProfile"]["maxPrice"].as_f64());
         if let Some(most) = most.filter(|most| *most > 0.0 && *most < price) {

@@ -116,7 +116,9 @@ impl InProcess {
             call.may_send(&mut world, requests)?;
         }
         world.open_requests += requests;
-        let is_start = call.effect == CallEffect::Changes && matches!(call.method, "PUT" | "POST");
+        let is_start = call.effect == CallEffect::Changes
+            && matches!(call.method, "PUT" | "POST")
+            && !call.path.ends_with("/deallocate");
         world.open_starts += u32::from(is_start);
         world.statistics.peak_open_starts = world.statistics.peak_open_starts.max(world.open_starts);
         let SimCall { side, method, path, vm, .. } = call;

@@ -66,6 +66,7 @@ pub mod scripted;
 mod secondary_limit;
 pub mod session;
 mod settings;
+mod standby;
 pub mod statistics;
 pub mod webhooks;
 pub mod workload;

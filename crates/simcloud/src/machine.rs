@@ -98,6 +98,12 @@ impl World {
         let mut words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
         let runner = words.find_map(|word| self.runner_of_jit(word));
         self.reads_user_data(uid);
+        if self.vm(uid).is_some_and(|vm| vm.is_for_standby()) {
+            if starts {
+                self.standby_boots(uid);
+            }
+            return;
+        }
         if let Some(runner) = runner.filter(|_| starts) {
             let delay = random_duration(self.settings.register.clone(), &mut self.rng);
             self.after(delay, WorldEvent::Online(uid, runner));
@@ -115,9 +121,8 @@ impl World {
         let jit = std::mem::take(&mut entry.jit);
         // A JIT configuration is valid for one registration.
         self.state.github.jits.remove(&jit);
-        if let Some(vm) = self.vm(uid) {
-            vm.runner = Some(runner);
-        }
+        let before = self.vm(uid).and_then(|vm| vm.runner.replace(runner));
+        self.statistics.vms_used_again += u32::from(before.is_some_and(|before| before != runner));
         if let Some(job) = waiting {
             self.acquire(runner, job);
         }
@@ -200,7 +205,7 @@ impl World {
     }
 
     pub(crate) fn off(&mut self, uid: u64) {
-        if let Some(vm) = self.vm(uid) {
+        if let Some(vm) = self.vm(uid).filter(|vm| vm.is_running()) {
             vm.power = Some(SimPower::Stopped);
         }
     }

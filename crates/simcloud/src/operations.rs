@@ -149,6 +149,7 @@ impl World {
         (subscription, group, name): (&str, &str, &str),
         order: PowerOrder,
     ) -> Result<Option<u64>, AzureRefusal> {
+        let now = self.now();
         let Some(vm) = self.state.azure.vms.get_mut(&key(subscription, group, name)) else { return Ok(None) };
         if vm.state == SimVmState::Deleting || vm.power.is_none() {
             let why = match vm.state {
@@ -159,7 +160,20 @@ impl World {
                 format!("Operation '{}' is not allowed on VM '{name}' since the VM {why}.", order.as_str());
             return Err(AzureRefusal { status: 409, code: "OperationNotAllowed", message });
         }
+        let is_started = order == PowerOrder::Start && !vm.is_running();
+        let body = std::sync::Arc::clone(&vm.body);
+        if is_started {
+            // Azure keeps no capacity for a VM that is deallocated.
+            self.capacity_for(&body)?;
+        }
+        let Some(vm) = self.state.azure.vms.get_mut(&key(subscription, group, name)) else { return Ok(None) };
         vm.state = SimVmState::Updating;
+        vm.changed_at = now;
+        if order == PowerOrder::Start && !is_started {
+            let uid = vm.uid;
+            self.after(Duration::ZERO, WorldEvent::Changed(uid));
+            return Ok(Some(self.begins(OperationKind::Change, uid)));
+        }
         vm.power = Some(match order {
             PowerOrder::Start => SimPower::Starting,
             PowerOrder::Restart => SimPower::Running,
@@ -168,7 +182,7 @@ impl World {
         });
         let (uid, runner) = (vm.uid, vm.runner);
         if order != PowerOrder::Start && self.disconnect(runner) {
-            self.statistics.jobs_lost_to_faults += 1;
+            self.statistics.jobs_killed += 1;
         }
         let takes = match order {
             PowerOrder::Start => self.settings.create.clone(),
@@ -185,11 +199,15 @@ impl World {
         let Some(vm) = self.vm(uid).filter(|vm| vm.state == SimVmState::Updating) else { return };
         vm.state = SimVmState::Succeeded;
         vm.changed_at = now;
+        let boots = vm.power == Some(SimPower::Starting);
         vm.power = vm.power.map(|power| match power {
             SimPower::Starting | SimPower::Running => SimPower::Running,
             SimPower::Stopping | SimPower::Stopped => SimPower::Stopped,
             SimPower::Deallocating | SimPower::Deallocated => SimPower::Deallocated,
         });
         self.succeeds(OperationKind::Change, uid);
+        if boots {
+            self.boots_again(uid);
+        }
     }
 }

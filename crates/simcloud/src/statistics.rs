@@ -30,6 +30,8 @@ pub struct Statistics {
     pub overwrites: u64,
     /// VM names that were used more than once.
     pub names_reused: u64,
+    /// VMs that became a second ephemeral runner.
+    pub vms_used_again: u32,
     /// The most VMs at the same time.
     pub peak_vms: u32,
     /// The most VMs at the same time, by fleet.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_daemon::StatusStore;
+use azlin_simcloud::azure::{SimPower, SimVm};
 use azlin_simcloud::fault::FaultKind;
 use azlin_simcloud::github::SimJob;
 use azlin_simcloud::{Occurrence, World, WorldEvent, WorldObserver};
@@ -26,6 +27,7 @@ mod memory;
 mod ownership;
 mod reaction;
 mod readiness;
+mod standby;
 
 use flood::Flood;
 use ownership::{age, open_jobs};
@@ -55,6 +57,8 @@ struct CheckerState {
     fleets: Vec<FleetSpec>,
     /// The maximum of each fleet over time: from when, and how many VMs.
     most: Vec<Vec<(Duration, u32)>>,
+    /// How many VMs of each fleet may be on standby over time.
+    most_standby: Vec<Vec<(Duration, u32)>>,
     provisioning: u32,
     longest_wait: Duration,
     /// The longest time that a call takes, there and back.
@@ -123,11 +127,14 @@ impl Checker {
     /// A checker for a world that runs this scenario.
     pub fn of(scenario: &Scenario, bystanders: Bystanders, trace: Trace) -> Self {
         let most = scenario.fleets.iter().map(|fleet| vec![(Duration::ZERO, fleet.most())]).collect();
+        let on_standby = |fleet: &FleetSpec| vec![(Duration::ZERO, fleet.most_on_standby())];
+        let most_standby = scenario.fleets.iter().map(on_standby).collect();
         let count = scenario.fleets.len();
         let slack = scenario.poll * 5 + if scenario.rate_limit < 5000 { 15 * MINUTE } else { Duration::ZERO };
         let state = CheckerState {
             fleets: scenario.fleets.clone(),
             most,
+            most_standby,
             provisioning: scenario.provisioning,
             longest_wait: if scenario.has_fault(|what| matches!(what, FaultKind::NoCapacity(_))) {
                 LONGEST_WAIT_FOR_ROOM
@@ -208,6 +215,8 @@ impl Checker {
         }
         let max = state.fleets[fleet].most();
         state.most[fleet].push((at, max));
+        let most = state.fleets[fleet].most_on_standby();
+        state.most_standby[fleet].push((at, most));
     }
 
     /// The fleets whose files exist.
@@ -327,6 +336,10 @@ impl CheckerState {
             let what = "the VM or the entry of a runner was removed while its job ran";
             self.violate(at, Invariant::NoJobKilled, what.to_owned());
         }
+        if statistics.vms_used_again > 0 {
+            let what = "a VM became a second ephemeral runner";
+            self.violate(at, Invariant::UsedOnce, what.to_owned());
+        }
         if statistics.overwrites > 0 || statistics.names_reused > 0 {
             self.violate(at, Invariant::NamesOnce, "a VM's name was used twice".to_owned());
         }
@@ -352,7 +365,7 @@ impl CheckerState {
                 }
                 continue;
             }
-            let mine = self.vms(world, number).count();
+            let mine = self.running(world, number).count();
             let since = at.saturating_sub(ON_ITS_WAY);
             let most = &self.most[number];
             let before = most.iter().rposition(|(from, _)| *from <= since).unwrap_or(0);
@@ -363,7 +376,11 @@ impl CheckerState {
             }
             self.is_full[number] = Some(is_full);
             // VMs that existed before the maximum was lowered are no violation. One more VM is.
-            let youngest = self.vms(world, number).map(|vm| vm.created_at).max();
+            let began = |vm: &SimVm| match vm.power {
+                Some(SimPower::Starting) => vm.changed_at,
+                _ => vm.created_at,
+            };
+            let youngest = self.running(world, number).map(began).max();
             if mine > most && youngest == Some(world.now()) {
                 let name = self.fleets[number].name;
                 self.violate(at, Invariant::Maximum, format!("{name} has {mine} VMs, and may have {most}"));
@@ -389,6 +406,9 @@ impl CheckerState {
         if self.is_settled {
             self.violate(at, Invariant::Settles, format!("{method} {path}, though the world was at rest"));
         }
+        if path.ends_with("/deallocate") {
+            self.check_deallocation(world, at, path);
+        }
         // The status says nothing about a call that its sender gave up. No fleet deletes NICs, addresses and
         // disks.
         let (kind, name) = path.rsplit_once('/').unwrap_or_default();
@@ -405,15 +425,22 @@ impl CheckerState {
             Some((shown.doing.clone(), fleet.decision.reason.clone()))
         });
         let is_said = shown.as_ref().is_some_and(|(doing, reason)| {
-            let begins = |words: [&str; 3]| words.iter().any(|word| doing.starts_with(word));
+            let begins = |words: &[&str]| words.iter().any(|word| doing.starts_with(word));
+            let is_for_standby =
+                world.state.azure.vms.values().any(|vm| vm.name == name && vm.is_for_standby());
             !reason.is_empty()
                 && match method {
-                    "PUT" => begins(["is being made", "is being installed", "awaits its VM"]),
+                    "PUT" if is_for_standby => begins(&["is being set up for standby"]),
+                    "PUT" => begins(&["is being made", "is being installed", "awaits its VM"]),
+                    // It becomes a runner, or its runner is online.
+                    "PATCH" if is_for_standby && !answers::is_asked_to_drain(world, name) => {
+                        begins(&["is being started from standby", "idle", "runs", "offline"])
+                    }
                     // The word that a registration is sent to it.
                     "PATCH" if !answers::is_asked_to_drain(world, name) => {
-                        begins(["is being made", "is being installed", "boots"])
+                        begins(&["is being made", "is being installed", "boots"])
                     }
-                    _ => begins(["is to be removed", "is being deleted", "is being deleted"]),
+                    _ => begins(&["is to be removed", "is being deleted"]),
                 }
         });
         let is_configured = world.state.azure.vms.values().any(|vm| {

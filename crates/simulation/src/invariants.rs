@@ -44,13 +44,15 @@ pub enum Invariant {
     StaysSmall,
     /// A flood of runs in one repository leaves the others their looks: tenants share a budget.
     FloodBounded,
+    /// No VM becomes an ephemeral runner twice: what a job has left there is nothing for the next one.
+    UsedOnce,
     /// In calm, the runners of a fleet's hours are there when they begin: people come to work then.
     ReadyInTime,
 }
 
 impl Invariant {
     /// All invariants, with their names.
-    pub const ALL: [(Invariant, &'static str); 20] = [
+    pub const ALL: [(Invariant, &'static str); 21] = [
         (Invariant::NoJobKilled, "no-job-killed"),
         (Invariant::OthersUntouched, "others-untouched"),
         (Invariant::Maximum, "maximum"),
@@ -70,6 +72,7 @@ impl Invariant {
         (Invariant::NothingRaw, "nothing-raw"),
         (Invariant::StaysSmall, "stays-small"),
         (Invariant::FloodBounded, "flood-bounded"),
+        (Invariant::UsedOnce, "used-once"),
         (Invariant::ReadyInTime, "ready-in-time"),
     ];
 

@@ -24,6 +24,7 @@ mod raw_text;
 mod run;
 mod scenario;
 mod shrink;
+mod standby_weather;
 mod trace;
 mod webhook_delivery;
 

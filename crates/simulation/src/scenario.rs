@@ -135,6 +135,8 @@ pub enum FileChange {
     Hours(HoursPhase),
     /// The file has no hours any more.
     NoHours,
+    /// `warm.standby`.
+    Standby(u32),
 }
 
 /// Whether the hours of a fleet hold.
@@ -223,6 +225,8 @@ pub struct FleetSpec {
     pub is_present: bool,
     /// `warm.keep_for`, in minutes.
     pub keep_for_min: u64,
+    /// `warm.standby`.
+    pub standby: u32,
     /// Its hours, if it has some, and whether they hold.
     pub hours: Option<DailyHours>,
     /// Whether they hold.
@@ -254,7 +258,7 @@ impl FleetSpec {
         let bootstrap = if self.ssh.is_some() { "[bootstrap]\nmethod = \"ssh\"\n" } else { "" };
         let text = format!(
             "enabled = {}\n{scope}labels = {:?}\n[scaling]\nmin_runners = {}\nmax_runners = {}\njobs_per_runner = {}\n\
-             scale_up_threshold = {}\n{}[warm]\nkeep_for = \"{}m\"\n{hours}\
+             scale_up_threshold = {}\n{}[warm]\nkeep_for = \"{}m\"\nstandby = {}\n{hours}\
              [lifecycle]\nmax_job_count = {}\nrotation_interval = \"{}m\"\ndead_mans_switch = \"{}m\"\n{bootstrap}[vm]\n\
              subscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg{}\"\n\
              location = \"westeurope\"\nsizes = [\"Standard_D4s_v5\", \"Standard_D4as_v5\"]\nimage = \"a:b:c:d\"\n\
@@ -267,6 +271,7 @@ impl FleetSpec {
             self.scale_up_threshold(),
             manual.unwrap_or_default(),
             self.keep_for_min,
+            self.standby,
             self.ssh.unwrap_or(1),
             self.rotation_min,
             self.rotation_min + 60,
@@ -315,6 +320,11 @@ impl FleetSpec {
         if self.enabled { wanted } else { 0 }
     }
 
+    /// How many VMs may be on standby.
+    pub fn most_on_standby(&self) -> u32 {
+        if self.enabled { self.standby } else { 0 }
+    }
+
     /// Applies a change.
     pub fn change(&mut self, change: &FileChange) {
         match *change {
@@ -327,6 +337,7 @@ impl FleetSpec {
             FileChange::Present(is_present) => self.is_present = is_present,
             FileChange::Hours(phase) => self.phase = phase,
             FileChange::NoHours => (self.hours, self.phase) = (None, HoursPhase::Out),
+            FileChange::Standby(standby) => self.standby = standby,
         }
     }
 }

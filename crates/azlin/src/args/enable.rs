@@ -87,6 +87,10 @@ struct ScalingOptions {
     /// How long a job waits before it gets its runner past threshold and cooldown [default: 1m].
     #[arg(long, value_name = "DURATION")]
     max_queue_wait: Option<String>,
+    /// VMs that are set up and deallocated, beside the maximum: a start from standby takes seconds instead of minutes, and
+    /// until then only the disk costs [default: 0].
+    #[arg(long, value_name = "N")]
+    standby: Option<String>,
     /// How long idle runners stay after the fleet's last job [default: 0s].
     #[arg(long, value_name = "DURATION")]
     keep_for: Option<String>,
@@ -257,6 +261,7 @@ impl FleetOptions {
             number("scaling.scale_down_threshold", &scaling.scale_down_threshold),
             text("scaling.cooldown", &scaling.cooldown),
             text("scaling.max_queue_wait", &scaling.max_queue_wait),
+            number("warm.standby", &scaling.standby),
             text("warm.keep_for", &scaling.keep_for),
             number("lifecycle.max_job_count", &lifecycle.max_job_count),
             text("lifecycle.rotation_interval", &lifecycle.rotation_interval),

@@ -19,6 +19,7 @@ fn spec(number: u32) -> VmSpec {
         runner_id: None,
         replaces: None,
         host_key: None,
+        standby: None,
     };
     VmSpec { tags: tags.to_tags(), ..vm_spec(name) }
 }

@@ -89,6 +89,7 @@ fn spec() -> VmSpec {
         runner_id: Some(RunnerId(23)),
         replaces: None,
         host_key: None,
+        standby: None,
     };
     VmSpec {
         group: group(),

@@ -57,9 +57,16 @@ pub(super) async fn remove(
     let id = match destroy.entry {
         EntryRef::Listed(id) => id,
         // No list of this fleet ever shows an entry of another scope.
-        EntryRef::Unlisted(_) if destroy.scope != fleet.scope || destroy.proof == Proof::Waived => {
+        // Nor may one be left of a VM that could be started again.
+        EntryRef::Unlisted(_)
+            if destroy.scope != fleet.scope
+                || matches!(destroy.proof, Proof::Waived | Proof::StoppedStandby) =>
+        {
             match find(github, destroy).await {
                 Ok(Some(entry)) => entry.runner_id,
+                Err(error) if destroy.proof == Proof::StoppedStandby => {
+                    return Err(DestroyOutcome::Failed(error.into()));
+                }
                 Ok(None) | Err(_) => return Ok(()),
             }
         }

@@ -43,7 +43,9 @@ impl RunnerLifecycle {
         }
         match &destroy.proof {
             Proof::Waived | Proof::NotMade => Ok(()),
-            Proof::Stopped => Err(left_alone("Azure says that its VM runs: the list lags")),
+            Proof::Stopped | Proof::StoppedStandby => {
+                Err(left_alone("Azure says that its VM runs: the list lags"))
+            }
             Proof::Unanswered(waited) => self.gives_up(fleet, destroy, *waited).await,
             Proof::Drain(host_key) => {
                 if !is_listed {
@@ -80,7 +82,7 @@ impl RunnerLifecycle {
     }
 
     /// Waits until a VM's power state is read again, and doubles the pause; false if the daemon stops.
-    async fn pause(&self, pause: &mut Duration) -> bool {
+    pub(super) async fn pause(&self, pause: &mut Duration) -> bool {
         let wait = std::mem::replace(pause, (*pause * 2).min(LONGEST_POWER_PAUSE));
         tokio::select! {
             biased;

@@ -87,7 +87,10 @@ impl FleetLoop {
     pub(super) fn name(&mut self, action: Action) -> (RunnerName, Action) {
         let name = match &action {
             Action::Provision { reason: StartReason::Interrupted { runner }, .. } => runner.clone(),
-            Action::Provision { .. } => self.new_name(),
+            Action::Provision { standby: Some(standby), .. }
+            | Action::Deallocate(standby)
+            | Action::ClearUserData(standby) => standby.runner.clone(),
+            Action::Provision { standby: None, .. } | Action::Prepare { .. } => self.new_name(),
             Action::Install(install) => install.runner.clone(),
             Action::Destroy(destroy) => destroy.runner.clone(),
         };
@@ -102,20 +105,52 @@ impl FleetLoop {
             Action::Provision { replaces, .. } => Operation::Provision { replaces: replaces.clone() },
             Action::Install(_) => Operation::Install,
             Action::Destroy(_) => Operation::Destroy,
+            Action::Prepare { .. } => Operation::Prepare,
+            Action::Deallocate(_) => Operation::Deallocate,
+            Action::ClearUserData(_) => Operation::ClearUserData,
         };
         let task = match action.clone() {
-            Action::Provision { replaces, offerings, reason } => {
+            Action::Provision { standby: Some(standby), offerings, reason, .. } => {
+                self.spawn_permitted(name.clone(), action.clone(), async move {
+                    let place = offerings.first();
+                    let outcome = shared.lifecycle.take_from_standby(&fleet, &standby, place).await;
+                    Completed::Provision { reason, is_from_standby: true, outcome }
+                })
+            }
+            Action::Provision { replaces, standby: None, offerings, reason } => {
                 let is_resumed = matches!(reason, StartReason::Interrupted { .. });
                 let request = RunnerRequest { name: name.clone(), is_resumed, replaces, offerings };
                 self.spawn_permitted(name.clone(), action.clone(), async move {
                     let outcome = shared.lifecycle.provision(&fleet, &request).await;
-                    Completed::Provision { reason, outcome }
+                    Completed::Provision { reason, is_from_standby: false, outcome }
                 })
             }
             Action::Install(install) => self.spawn_permitted(name.clone(), action.clone(), async move {
                 let outcome = shared.lifecycle.install(&fleet, &install).await;
                 Completed::Install { install, outcome }
             }),
+            Action::Prepare { offerings, standby } => {
+                let (is_resumed, replaces) = (false, None);
+                let request = RunnerRequest { name: name.clone(), is_resumed, replaces, offerings };
+                self.spawn_permitted(name.clone(), action.clone(), async move {
+                    let outcome = shared.lifecycle.prepare(&fleet, &request).await;
+                    Completed::Prepare { standby, outcome }
+                })
+            }
+            Action::Deallocate(standby) => {
+                let name = name.clone();
+                self.operations.tasks.spawn(async move {
+                    let outcome = shared.lifecycle.deallocate(&fleet, &standby).await;
+                    (name, Completed::Deallocate { standby, outcome })
+                })
+            }
+            Action::ClearUserData(standby) => {
+                let name = name.clone();
+                self.operations.tasks.spawn(async move {
+                    let outcome = shared.lifecycle.clear_user_data(&standby).await;
+                    (name, Completed::ClearUserData { standby, outcome })
+                })
+            }
             Action::Destroy(destroy) => {
                 let name = name.clone();
                 self.operations.tasks.spawn(async move {
@@ -172,7 +207,12 @@ impl FleetLoop {
         self.shared.status_store.metrics().ended(&fleet.name, &completed, began.elapsed());
         let failure = match &completed {
             Completed::Destroy { outcome: DestroyOutcome::Failed(failure), .. } => Some(failure),
-            Completed::Provision { .. } | Completed::Install { .. } | Completed::Destroy { .. } => None,
+            Completed::Provision { .. }
+            | Completed::Install { .. }
+            | Completed::Destroy { .. }
+            | Completed::Prepare { .. }
+            | Completed::Deallocate { .. }
+            | Completed::ClearUserData { .. } => None,
         };
         let removals = &self.fleet_state.removals;
         let (failed_before, is_news) =

@@ -455,6 +455,7 @@ async fn a_name_is_never_given_twice() {
     let mut ci = alone(&fixture, StateDir::default(), vec![fleet("ci", "", "")]);
     let provision = || Action::Provision {
         replaces: None,
+        standby: None,
         offerings: Vec::new(),
         reason: StartReason::Scaling(ScalingReason::IDLE),
     };

@@ -29,6 +29,8 @@ const JIT_DIR: &str = "/var/lib/azlin-runner/jit";
 const PREPARE_PATH: &str = "/usr/local/lib/azlin/prepare";
 /// The name of the dead man's switch's systemd units.
 const SWITCH: &str = "azlin-dead-mans-switch";
+/// The systemd unit of a VM for standby.
+const STANDBY: &str = "azlin-standby.service";
 /// The systemd unit that reads the user data.
 const ATTENDANT: &str = "azlin-drain.service";
 
@@ -56,6 +58,28 @@ pub fn self_made(
             ["chown", owner, JIT_DIR],
             ["systemctl", "daemon-reload"],
             enable(&[&format!("{SWITCH}.timer"), ATTENDANT, "azlin-runner.service"]),
+        ],
+    }))
+}
+
+/// The custom data of a VM for standby: it sets itself up and powers off. At a later boot it becomes the runner that its
+/// user data name.
+pub fn prepared(
+    download: &Download,
+    dependencies: bool,
+    machine: &MachineConfig,
+    switch: Duration,
+) -> SecretString {
+    let own = [
+        json!({"path": PREPARE_PATH, "permissions": "0755", "content": prepare(download, dependencies, machine)}),
+        json!({"path": format!("/etc/systemd/system/{STANDBY}"), "content": standby(machine)}),
+    ];
+    cloud_config(&json!({
+        "users": ["default", {"name": USER, "shell": "/bin/bash", "lock_passwd": true}],
+        "write_files": own.into_iter().chain(files_of_both(machine, switch)).collect::<Vec<Value>>(),
+        "runcmd": [
+            ["systemctl", "daemon-reload"],
+            enable(&[&format!("{SWITCH}.timer"), ATTENDANT, STANDBY]),
         ],
     }))
 }
@@ -120,20 +144,34 @@ fn prepare(download: &Download, dependencies: bool, machine: &MachineConfig) -> 
     format!("#!/bin/sh\nset -eu\n{}\n", commands.collect::<Vec<_>>().join("\n"))
 }
 
+/// One that fails does not power off, so a VM that has powered off has been set up.
+fn standby(machine: &MachineConfig) -> String {
+    format!(
+        "[Unit]\nDescription=Set this machine up, and make it the runner that it is asked for\n\
+         After=network-online.target\nWants=network-online.target\nConditionPathExists=!/run/azlin-ended\n\n\
+         [Service]\nType=oneshot\nExecStart={RUNNER_PATH} standby {PREPARE_PATH}\nTimeoutStartSec={}\n\
+         SyslogIdentifier={IDENTIFIER}\nStandardOutput=journal+console\nStandardError=journal+console\n\n\
+         [Install]\nWantedBy=multi-user.target\n",
+        longest_start(machine).as_secs()
+    )
+}
+
+/// How long a machine may take from its boot until its runner starts.
+fn longest_start(machine: &MachineConfig) -> Duration {
+    let limit = Duration::from_secs(15 * 60);
+    if machine.is_plain() { limit } else { limit + machine.setup_timeout + MARGIN }
+}
+
 /// The unit is enabled, so a VM that reboots before its runner started continues; a VM whose runner has
 /// started powers off. Its output goes to the console, which stays readable when the VM's network fails.
 fn unit(machine: &MachineConfig) -> String {
-    let mut limit = Duration::from_secs(15 * 60);
-    if !machine.is_plain() {
-        limit += machine.setup_timeout + MARGIN;
-    }
     format!(
         "[Unit]\nDescription=GitHub Actions runner\nAfter=network-online.target\nWants=network-online.target\n\
          ConditionPathExists=!/run/azlin-ended\n\n[Service]\nType=exec\nUser={USER}\n\
          ExecStartPre=+{PREPARE_PATH}\nExecStart={RUNNER_PATH} serve\n\
          ExecStopPost=+/bin/systemctl --no-block poweroff\nTimeoutStartSec={}\nSyslogIdentifier={IDENTIFIER}\n\
          StandardOutput=journal+console\nStandardError=journal+console\n\n[Install]\nWantedBy=multi-user.target\n",
-        limit.as_secs()
+        longest_start(machine).as_secs()
     )
 }
 

@@ -10,6 +10,7 @@
 #   runner configure URL NAME LABELS GROUP           for several jobs: the token is the first line of standard input
 #   runner start                                     its service; a runner for one job powers off at its end
 #   runner drain                                     ends the runner and powers off, unless a job runs
+#   runner standby PREPARE                           sets up by that program, then is the runner that the user data name, or powers off
 #   runner attend                                    drains when the VM's user data asks for it, for ever
 #   runner fit SECONDS [docker] [sudo] [group:NAME …]  that unit: sets the machine up, once
 #   runner serve                                     with a JIT configuration, in the foreground
@@ -716,14 +717,43 @@ off() {
     systemctl --no-block poweroff
 }
 
-# The text alone asks for it, with the number of the request: no other, and nothing around it.
-is_asked() {
+# The machine's user data, as its metadata service has them.
+read_user_data() {
     url='http://169.254.169.254/metadata/instance/compute/userData?api-version=2021-01-01&format=text'
     encoded=$(curl -q --silent --fail --noproxy '*' --max-time 2 --header Metadata:true "$url") || return 1
-    text=$(echo "$encoded" | base64 -d 2>/dev/null) || return 1
+    text=$(echo "$encoded" | base64 -d 2>/dev/null)
+}
+
+# The text alone asks for it, with the number of the request: no other, and nothing around it.
+is_asked() {
+    read_user_data || return 1
     case ${text#azlin-drain } in
     "$text" | '' | *[!0-9]*) return 1 ;;
     esac
+}
+
+# At each boot of a machine for standby. One that has had a runner has no use any more: it never gets a second.
+standby() {
+    await_boot
+    "$1"
+    text=
+    tries=0
+    until read_user_data || [ "$tries" -ge 30 ]; do
+        tries=$((tries + 1))
+        sleep 1
+    done
+    case $text in
+    'azlin-run '*' '*' '*)
+        if [ ! -e "$state/registered" ]; then
+            rest=${text#azlin-run }
+            id=${rest%% *} rest=${rest#* }
+            echo "${rest#* }" | "$0" register "$id" "${rest%% *}"
+            exec "$0" start
+        fi
+        ;;
+    esac
+    sync
+    systemctl --no-block poweroff
 }
 
 attend() {
@@ -792,7 +822,7 @@ watch() {
 }
 
 case ${1-} in
-probe | setup | fit | outfit | environment | drain | off | attend | serve | watch)
+probe | setup | fit | outfit | environment | drain | off | standby | attend | serve | watch)
     "$@"
     ;;
 fetch | dependencies | register | configure | start)
@@ -800,6 +830,6 @@ fetch | dependencies | register | configure | start)
     "$@"
     ;;
 *)
-    fail "usage: runner probe | setup | fetch | dependencies | register | configure | start | drain | attend | serve | watch"
+    fail "usage: runner probe | setup | fetch | dependencies | register | configure | start | drain | standby | attend | serve | watch"
     ;;
 esac

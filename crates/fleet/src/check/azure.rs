@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::facts::{AzureFacts, Facts, SubscriptionFacts};
 use super::permissions::{
-    FOR_PUBLIC_IP, ON_GROUP, ON_SUBSCRIPTION, USEFUL_ON_GROUP, is_for_draining, missing,
+    FOR_PUBLIC_IP, FOR_STANDBY, ON_GROUP, ON_SUBSCRIPTION, USEFUL_ON_GROUP, is_for_draining, missing,
 };
 use super::{About, Finding, Notes, State, shared};
 use crate::config::Fleet;
@@ -122,8 +122,9 @@ fn needed_on(group: &ResourceGroup, fleets: &[Fleet]) -> BTreeSet<&'static str> 
     let here = fleets.iter().filter(|fleet| fleet.vm.group == *group);
     let needed_by = |fleet: &Fleet| {
         let more = if fleet.vm.public_ip { FOR_PUBLIC_IP.as_slice() } else { &[] };
+        let standby = if fleet.has_standby() { FOR_STANDBY.as_slice() } else { &[] };
         let enabled = fleet.enabled;
-        let all = ON_GROUP.iter().chain(more).copied();
+        let all = ON_GROUP.iter().chain(more).chain(standby).copied();
         all.filter(move |action| enabled || is_for_draining(action))
     };
     here.flat_map(needed_by).collect()

@@ -231,9 +231,9 @@ fn place(notes: &mut Notes, fleet: &Fleet, subnet: &Subnet, facts: &AzureFacts) 
     let Some(free) = subnet.free_addresses else { return notes.ok("subnet", "is there") };
     let own = facts.groups.get(&fleet.vm.group).and_then(|group| group.vms.as_ref().ok());
     let own = own.map_or(0, |vms| vms.iter().filter(|vm| vm.tags.pool == fleet.name).count() as u64);
-    let most = fleet.scaling.max_runners;
+    let (most, keys) = fleet.most_vms();
     let found = format!("{free} addresses free; the fleet uses {own} and may use {most}");
-    let found = if own == 0 { format!("{free} addresses free, max_runners is {most}") } else { found };
+    let found = if own == 0 { format!("{free} addresses free, {keys} is {most}") } else { found };
     match free + own {
         0 => notes.problem("subnet", found, "use a larger subnet"),
         room if room < u64::from(most) => {

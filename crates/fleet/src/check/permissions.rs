@@ -30,6 +30,10 @@ pub const FOR_PUBLIC_IP: [&str; 4] = [
     "Microsoft.Network/publicIPAddresses/join/action",
 ];
 
+/// Needed on the resource group for fleets with VMs on standby.
+pub const FOR_STANDBY: [&str; 2] =
+    ["Microsoft.Compute/virtualMachines/start/action", "Microsoft.Compute/virtualMachines/deallocate/action"];
+
 /// Needed on the subnet.
 pub const ON_SUBNET: [&str; 1] = ["Microsoft.Network/virtualNetworks/subnets/join/action"];
 

@@ -36,7 +36,7 @@ fn quotas(notes: &mut Notes, fleets: &[&Fleet], facts: &AzureFacts) {
             for name in counted_in(fleet, first) {
                 let demand = demands.entry(name).or_default();
                 demand.fleets.push(fleet.name.as_str());
-                demand.wanted += u64::from(fleet.scaling.max_runners) * u64::from(first.vcpus);
+                demand.wanted += u64::from(fleet.most_vms().0) * u64::from(first.vcpus);
             }
             let vms = facts.groups.get(&fleet.vm.group).and_then(|group| group.vms.as_ref().ok());
             let own = vms.into_iter().flatten().filter(|vm| vm.tags.pool == fleet.name);
@@ -82,7 +82,7 @@ fn subnets(notes: &mut Notes, fleets: &[&Fleet], facts: &AzureFacts) {
         let here: Vec<&&Fleet> = fleets.iter().filter(|fleet| fleet.vm.subnet_id == *id).collect();
         let vms = facts.groups.values().filter_map(|group| group.vms.as_ref().ok()).flatten();
         let own = vms.filter(|vm| here.iter().any(|fleet| fleet.name == vm.tags.pool)).count() as u64;
-        let wanted: u64 = here.iter().map(|fleet| u64::from(fleet.scaling.max_runners)).sum();
+        let wanted: u64 = here.iter().map(|fleet| u64::from(fleet.most_vms().0)).sum();
         if here.len() > 1 && wanted > free + own {
             let names: Vec<&str> = here.iter().map(|fleet| fleet.name.as_str()).collect();
             let found = format!(

@@ -106,7 +106,7 @@ pub(super) fn plain(name: &str) -> String {
 }
 
 fn quotas(notes: &mut Notes, fleet: &Fleet, rooms: &[QuotaRoom]) {
-    let max = u64::from(fleet.scaling.max_runners);
+    let max = u64::from(fleet.most_vms().0);
     let none_fits = rooms.iter().all(|room| room.most == Some(0));
     for QuotaRoom { size, vcpus, most, said } in rooms {
         let what = format!("vCPU quota for {size}");

@@ -1,6 +1,8 @@
 //! A fleet's file, `fleets/<pool>.toml`.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,7 @@ use super::problem::Problems;
 use super::reader::{ConfigFile, Table, flag, name, number, text};
 use super::value::duration;
 use super::vm::VmConfig;
-use crate::model::{AccountName, CredentialName, Label, PoolName, RepoPattern, RepoSlug, Scope};
+use crate::model::{AccountName, CredentialName, Label, PoolName, RepoPattern, RepoSlug, Scope, counted};
 
 /// How many runners a fleet has. Defaults: SPEC, Scaling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,24 @@ pub struct Limits {
     pub min_runners: u32,
     /// The most VMs that the fleet may have.
     pub max_runners: u32,
+    /// VMs that are ready and deallocated.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub standby: u32,
+}
+
+/// For people: `0 to 4 runners, 2 on standby`.
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Limits { min_runners, max_runners, standby } = self;
+        write!(f, "{min_runners} to {}", counted(*max_runners, "runner"))?;
+        if *standby > 0 { write!(f, ", {standby} on standby") } else { Ok(()) }
+    }
+}
+
+/// What most fleets lack is not written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_none(standby: &u32) -> bool {
+    *standby == 0
 }
 
 impl Limits {
@@ -68,13 +88,16 @@ impl Limits {
         Limits {
             min_runners: self.min_runners.max(other.min_runners),
             max_runners: self.max_runners.max(other.max_runners),
+            standby: self.standby.max(other.standby),
         }
     }
 }
 
-/// `[warm]`: what stays ready after jobs.
+/// `[warm]`: what stays ready without a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WarmConfig {
+    /// How many VMs are set up and deallocated, beside `max_runners`.
+    pub standby: u32,
     /// How long idle runners stay after the fleet's last job.
     pub keep_for: Duration,
 }
@@ -229,6 +252,25 @@ impl Fleet {
         vec!["self-hosted", self.vm.os().label(), self.vm.architecture().label()]
     }
 
+    /// Whether VMs are on standby at any hour.
+    pub fn has_standby(&self) -> bool {
+        let hours = self.hours.iter().map(|hours| hours.limits);
+        hours.chain([self.own_limits]).any(|limits| limits.standby > 0)
+    }
+
+    /// The most VMs that it may have at any hour, those on standby among them, and which keys say so. A deallocated VM
+    /// keeps its address, and Azure counts its vCPUs (Learn: vCPU quotas).
+    pub fn most_vms(&self) -> (u32, &'static str) {
+        let all = self.hours.iter().map(|hours| hours.limits).fold(self.own_limits, Limits::highest);
+        let keys = match (all.standby > 0, all == self.own_limits) {
+            (false, true) => "max_runners",
+            (true, true) => "max_runners with standby",
+            (false, false) => "the highest max_runners",
+            (true, false) => "the highest max_runners with standby",
+        };
+        (all.max_runners.saturating_add(all.standby), keys)
+    }
+
     /// The hash of everything that shapes a VM and its runner. A runner with another hash is replaced.
     /// Scaling does not count: a change of the number does not change the runners.
     pub fn config_hash(&self) -> &str {
@@ -279,15 +321,27 @@ fn read(pool: PoolName, mut top: Table<'_, '_>, files: NamedFiles<'_>) -> Option
     }
     let priority = top.or("priority", 100, number(0..=u32::MAX));
     let scaling = scaling(top.table("scaling"));
-    let own_limits = Limits { min_runners: scaling.min_runners, max_runners: scaling.max_runners };
-    let hours = hours(&mut top, own_limits);
-    let warm = warm(top.table("warm"));
+    let warm_table = top.table("warm");
     let lifecycle = top.table("lifecycle");
     let mut table = top.table("bootstrap");
     let method = bootstrap::method(&mut table);
+    let mut standby_keys = Vec::new();
+    let warm = warm(warm_table, method, &mut standby_keys);
+    let own_limits =
+        Limits { min_runners: scaling.min_runners, max_runners: scaling.max_runners, standby: warm.standby };
+    let hours = hours(&mut top, own_limits, method, &mut standby_keys);
     let lifecycle = lifecycle_of(lifecycle, method);
     let bootstrap = bootstrap::read(table, method, &lifecycle, files);
     let vm = VmConfig::read(top.table("vm"));
+    if vm.as_ref().is_some_and(|vm| vm.ephemeral_os_disk) {
+        for span in standby_keys {
+            let message =
+                "VMs with vm.ephemeral_os_disk cannot be on standby: Azure deallocates none of them"
+                    .to_owned();
+            let help = Some("remove one of the two".to_owned());
+            top.conflict(span, "standby", message, help);
+        }
+    }
     top.finish();
     let (scope, vm, runner_group) = (scope?, vm?, group.map(|(group, _)| group));
     let mut shape = serde_json::json!({
@@ -429,10 +483,30 @@ fn scaling(mut table: Table<'_, '_>) -> ScalingConfig {
     config
 }
 
-fn warm(mut table: Table<'_, '_>) -> WarmConfig {
+fn warm(mut table: Table<'_, '_>, method: Method, spans: &mut Vec<Range<usize>>) -> WarmConfig {
+    let standby = standby(&mut table, method, spans);
     let keep_for = table.or("keep_for", WarmConfig::default().keep_for, duration(0));
     table.finish();
-    WarmConfig { keep_for }
+    WarmConfig { standby: standby.unwrap_or_default(), keep_for }
+}
+
+/// How many VMs are on standby: of `[warm]`, or of hours. Where that is any, its place is added to `spans`.
+pub(super) fn standby(
+    table: &mut Table<'_, '_>,
+    method: Method,
+    spans: &mut Vec<Range<usize>>,
+) -> Option<u32> {
+    let (count, span) = table.spanned("standby", number(0..=MANY))?;
+    if count > 0 && method == Method::Ssh {
+        let message = format!("found {count}; allowed with bootstrap.method = \"ssh\": 0");
+        let help =
+            "use bootstrap.method = \"cloud-init\": a standby VM gets its JIT configuration by its user data";
+        table.conflict(span.clone(), "standby", message, Some(help.to_owned()));
+    }
+    if count > 0 {
+        spans.push(span);
+    }
+    Some(count)
 }
 
 fn lifecycle_of(mut table: Table<'_, '_>, method: Method) -> LifecycleConfig {

@@ -1,11 +1,14 @@
 //! `[[hours]]`: other limits at some hours of the week, in the time of a place.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use toml::de::DeValue;
 
-use super::fleet::{Limits, MANY};
+use super::bootstrap::Method;
+use super::fleet::{Limits, MANY, standby};
 use super::reader::{Table, number};
 
 /// Which days, in the order of a week.
@@ -53,11 +56,22 @@ impl Hours {
 }
 
 /// The entries of `[[hours]]`, for a fleet with these limits otherwise.
-pub(super) fn hours(top: &mut Table<'_, '_>, own: Limits) -> Vec<Hours> {
-    top.tables("hours").into_iter().filter_map(|table| one(table, own)).collect()
+/// The places of their keys `standby` are added to `spans`.
+pub(super) fn hours(
+    top: &mut Table<'_, '_>,
+    own: Limits,
+    method: Method,
+    spans: &mut Vec<Range<usize>>,
+) -> Vec<Hours> {
+    top.tables("hours").into_iter().filter_map(|table| one(table, own, method, spans)).collect()
 }
 
-fn one(mut table: Table<'_, '_>, own: Limits) -> Option<Hours> {
+fn one(
+    mut table: Table<'_, '_>,
+    own: Limits,
+    method: Method,
+    spans: &mut Vec<Range<usize>>,
+) -> Option<Hours> {
     let before = table.count();
     let span = table.span();
     let days = table.list("days", days).map(|(days, _)| days.into_iter().flatten().collect::<Vec<_>>());
@@ -66,14 +80,18 @@ fn one(mut table: Table<'_, '_>, own: Limits) -> Option<Hours> {
     let time_zone = table.required("time_zone", "\"Europe/Berlin\", or \"UTC\"", time_zone);
     let min = table.optional("min_runners", number(0..=MANY));
     let max = table.optional("max_runners", number(0..=MANY));
-    let limits =
-        Limits { min_runners: min.unwrap_or(own.min_runners), max_runners: max.unwrap_or(own.max_runners) };
+    let standby = standby(&mut table, method, spans);
+    let limits = Limits {
+        min_runners: min.unwrap_or(own.min_runners),
+        max_runners: max.unwrap_or(own.max_runners),
+        standby: standby.unwrap_or(own.standby),
+    };
     if table.count() == before {
-        if min.is_none() && max.is_none() {
-            let help = "add min_runners or max_runners: what is to hold in these hours".to_owned();
+        if min.is_none() && max.is_none() && standby.is_none() {
+            let help = "add min_runners, max_runners or standby: what holds in these hours".to_owned();
             table.conflict(span, "min_runners", "these hours change nothing".to_owned(), Some(help));
         } else if limits.min_runners > limits.max_runners {
-            let Limits { min_runners, max_runners } = limits;
+            let Limits { min_runners, max_runners, .. } = limits;
             let message = format!(
                 "in these hours min_runners is {min_runners}, more than max_runners, which is {max_runners}"
             );

@@ -13,14 +13,17 @@ const BUILT_IN: &str = include_str!("prices.toml");
 #[expect(clippy::expect_used, reason = "an invariant, which the message states")]
 pub(super) fn read(table: Table<'_, '_>) -> Prices {
     let own = of_table(table);
-    let Prices { mut as_of, mut on_demand, mut spot } =
+    let Prices { mut as_of, mut on_demand, mut spot, mut disk } =
         built_in().expect("the table that comes with azlin is tested");
     if !own.as_of.is_empty() {
         as_of = own.as_of;
     }
+    if own.disk > 0 {
+        disk = own.disk;
+    }
     on_demand.extend(&own.on_demand);
     spot.extend(&own.spot);
-    Prices { as_of, on_demand, spot }
+    Prices { as_of, on_demand, spot, disk }
 }
 
 fn built_in() -> Result<Prices, Problems> {
@@ -31,10 +34,11 @@ fn built_in() -> Result<Prices, Problems> {
 
 fn of_table(mut table: Table<'_, '_>) -> Prices {
     let as_of = table.optional("as_of", day).unwrap_or_default();
+    let disk = table.optional("disk_gb_month", |value| of_size("disk", value)).unwrap_or_default();
     let on_demand = by_region(&mut table, "on_demand");
     let spot = by_region(&mut table, "spot");
     table.finish();
-    Prices { as_of, on_demand, spot }
+    Prices { as_of, on_demand, spot, disk }
 }
 
 fn by_region(table: &mut Table<'_, '_>, key: &'static str) -> PriceTable {
@@ -95,6 +99,7 @@ mod tests {
         let prices = DaemonConfig::parse("azlin.toml", text).expect("a good file").prices;
         let hour = |size, region, is_spot| prices.hour(size, region, is_spot).map(|price| price.hour);
         assert_eq!(prices.as_of, "2027-01-31");
+        assert_eq!(prices.disk, 75_000, "azlin's own");
         assert_eq!(hour("Standard_D4s_v5", "westeurope", false), Some(230_000));
         assert_eq!(hour("Standard_D4s_v5", "westeurope", true), Some(50_000));
         assert_eq!(hour("Standard_D4s_v5", "eastus", false), Some(100_000));

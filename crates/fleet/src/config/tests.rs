@@ -1,4 +1,5 @@
 mod good;
+mod standby;
 
 use super::*;
 

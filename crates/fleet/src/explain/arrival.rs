@@ -179,7 +179,11 @@ impl<'a> JobChain<'a> {
         }
         let place = view.plan.actions.iter().find_map(|action| match action {
             Action::Provision { offerings, .. } => offerings.first(),
-            Action::Install(_) | Action::Destroy(_) => None,
+            Action::Install(_)
+            | Action::Destroy(_)
+            | Action::Prepare { .. }
+            | Action::Deallocate(_)
+            | Action::ClearUserData(_) => None,
         });
         let place = place.map_or(String::new(), |place| format!(": {place}"));
         let what = format!("the next tick starts {}{place}{again}", counted(starts, "runner"));

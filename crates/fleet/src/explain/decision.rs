@@ -46,11 +46,13 @@ pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
         at(warm_until(view), format!("idle runners were kept for {kept} after the last job"));
     }
     if let Some(NextLimits { at: when, limits }) = next_limits(fleet, view.now) {
-        let Limits { min_runners, max_runners } = limits;
-        at(
-            Some(when),
-            format!("its hours set min_runners to {min_runners} and max_runners to {max_runners}"),
-        );
+        let Limits { min_runners, max_runners, standby } = limits;
+        let mut change =
+            format!("its hours set min_runners to {min_runners} and max_runners to {max_runners}");
+        if standby != fleet.warm.standby {
+            change += &format!(", standby to {standby}");
+        }
+        at(Some(when), change);
     }
     let try_again = fleet_state.failures.wait_left(view.now).and_then(|left| after(view.now, left));
     at(try_again, "starts are tried again after those that failed".to_owned());
@@ -62,7 +64,11 @@ pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
         .iter()
         .filter_map(|action| match action {
             Action::Destroy(destroy) => Some(&destroy.runner),
-            Action::Provision { .. } | Action::Install(_) => None,
+            Action::Provision { .. }
+            | Action::Install(_)
+            | Action::Prepare { .. }
+            | Action::Deallocate(_)
+            | Action::ClearUserData(_) => None,
         })
         .collect();
     for runner in plan.runners.iter().filter(|runner| !removed.contains(&runner.runner_name)) {
@@ -80,6 +86,14 @@ pub fn next_changes(view: &FleetView<'_>) -> Vec<NextChange> {
                     after(runner.created_at, fleet.lifecycle.rotation_interval),
                     format!("{name} is due for rotation"),
                 );
+            }
+            (Phase::Preparing { since }, _) => {
+                let ends = format!("boot_timeout of {name} ends, which is prepared for standby");
+                at(after(*since, fleet.lifecycle.boot_timeout), ends);
+            }
+            (Phase::Standby, _) => {
+                let due = format!("{name} on standby is due for rotation");
+                at(after(runner.created_at, fleet.lifecycle.rotation_interval), due);
             }
             (Phase::Active { .. } | Phase::Draining { .. } | Phase::Destroyed, _) => {}
         }

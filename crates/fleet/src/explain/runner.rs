@@ -115,7 +115,12 @@ impl RunnerChain<'_> {
         let name = &runner.runner_name;
         let removal = view.plan.actions.iter().find_map(|action| match action {
             Action::Destroy(destroy) if destroy.runner == *name => Some(&destroy.why),
-            Action::Destroy(_) | Action::Provision { .. } | Action::Install(_) => None,
+            Action::Destroy(_)
+            | Action::Provision { .. }
+            | Action::Install(_)
+            | Action::Prepare { .. }
+            | Action::Deallocate(_)
+            | Action::ClearUserData(_) => None,
         });
         if let Some(reason) = removal {
             let need = Link::broken(LinkKind::Need, "nothing");
@@ -170,7 +175,32 @@ impl RunnerChain<'_> {
                 (need, end, "is being removed".to_owned())
             }
             Phase::Registered { .. } => self.idle(),
+            Phase::Preparing { since } => self.preparing(*since),
+            Phase::Standby => self.on_standby(),
         }
+    }
+
+    fn preparing(&self, since: jiff::Timestamp) -> (Link, Link, String) {
+        let standby = self.view.fleet.warm.standby;
+        let need = Link::holds(LinkKind::Need, format!("jobs to come: standby is {standby}"));
+        let limit = in_words(self.view.fleet.lifecycle.boot_timeout);
+        let end = format!(
+            "once it is set up it powers off and is deallocated; replaced unless it is by then: boot_timeout is {limit}"
+        );
+        let told = format!("has been prepared for standby for {}", ago(since, self.view.now));
+        (need, Link::waits(LinkKind::End, end), told)
+    }
+
+    fn on_standby(&self) -> (Link, Link, String) {
+        let fleet = self.view.fleet;
+        let standby = fleet.warm.standby;
+        let need = Link::holds(LinkKind::Need, format!("jobs to come: standby is {standby}"));
+        let end = format!(
+            "a start takes it, the oldest first; replaced when the fleet's file changes, or after rotation_interval ({})",
+            in_words(fleet.lifecycle.rotation_interval)
+        );
+        let told = "is on standby: set up and deallocated, so it costs its disk alone".to_owned();
+        (need, Link::waits(LinkKind::End, end), told)
     }
 
     fn idle(&self) -> (Link, Link, String) {

@@ -17,7 +17,10 @@ pub enum Action {
     Provision {
         /// The runner that it replaces. Absent means that it replaces none.
         replaces: Option<RunnerName>,
-        /// The offerings to request its VM from, in order, until Azure has capacity.
+        /// The VM on standby that becomes the runner. Absent means a new VM.
+        standby: Option<StandbyVm>,
+        /// The offerings to request its VM from, in order, until Azure has capacity. That of a VM on standby is the only
+        /// one.
         offerings: Vec<Offering>,
         /// Why the runner is started.
         reason: StartReason,
@@ -26,6 +29,28 @@ pub enum Action {
     Install(Install),
     /// Remove a runner.
     Destroy(Destroy),
+    /// Make a VM for standby, which sets itself up and powers off.
+    Prepare {
+        /// The offerings to request it from, in order, until Azure has capacity.
+        offerings: Vec<Offering>,
+        /// How many VMs there should be on standby.
+        standby: u32,
+    },
+    /// Deallocate a VM that has been set up for standby.
+    Deallocate(StandbyVm),
+    /// Remove the user data of a VM that was taken from standby: its runner is online.
+    ClearUserData(StandbyVm),
+}
+
+/// A VM that was made for standby.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandbyVm {
+    /// The name of the VM, and of its runner.
+    pub runner: RunnerName,
+    /// Its resource group, and its name as Azure spells it.
+    pub vm: (ResourceGroup, ForeignText),
+    /// When it was requested.
+    pub created_at: Timestamp,
 }
 
 /// The installation of a runner on a VM, over SSH.
@@ -78,6 +103,9 @@ pub enum EntryRef {
 pub enum Proof {
     /// A list shows that the VM has stopped, or there is none.
     Stopped,
+    /// The same of a VM that was made for standby: a late request may start it again. Without its entry it then runs no
+    /// job, so that goes first.
+    StoppedStandby,
     /// Azure could not make the VM, and the runner was never online. It is enough that the VM does not run now.
     NotMade,
     /// The VM is asked to drain: it ends an idle runner and powers off, and refuses while a job runs. With a host
@@ -97,6 +125,9 @@ impl Action {
             Action::Provision { .. } => "provision",
             Action::Install(_) => "install",
             Action::Destroy(_) => "destroy",
+            Action::Prepare { .. } => "prepare",
+            Action::Deallocate(_) => "deallocate",
+            Action::ClearUserData(_) => "clear_user_data",
         }
     }
 
@@ -106,6 +137,9 @@ impl Action {
             Action::Provision { reason, .. } => ActionReason::Start(reason),
             Action::Install(_) => ActionReason::Install,
             Action::Destroy(destroy) => ActionReason::Drain(&destroy.why),
+            Action::Prepare { standby, .. } => ActionReason::Prepare(*standby),
+            Action::Deallocate(_) => ActionReason::Deallocate,
+            Action::ClearUserData(_) => ActionReason::ClearUserData,
         }
     }
 }
@@ -119,6 +153,12 @@ pub enum ActionReason<'a> {
     Install,
     /// Why a runner is removed.
     Drain(&'a DrainReason),
+    /// So many VMs should be on standby.
+    Prepare(u32),
+    /// The VM has been set up, and has powered off.
+    Deallocate,
+    /// The runner is online, and has read its configuration.
+    ClearUserData,
 }
 
 impl ActionReason<'_> {
@@ -129,6 +169,9 @@ impl ActionReason<'_> {
             | ActionReason::Drain(DrainReason::Surplus(reason)) => Some(reason),
             ActionReason::Start(StartReason::Replacement { .. } | StartReason::Interrupted { .. })
             | ActionReason::Install
+            | ActionReason::Prepare(_)
+            | ActionReason::Deallocate
+            | ActionReason::ClearUserData
             | ActionReason::Drain(_) => None,
         }
     }
@@ -140,6 +183,9 @@ impl fmt::Display for ActionReason<'_> {
             ActionReason::Start(reason) => reason.fmt(f),
             ActionReason::Install => f.write_str("its VM is there and is no runner yet"),
             ActionReason::Drain(reason) => reason.fmt(f),
+            ActionReason::Prepare(standby) => write!(f, "fewer VMs on standby than {standby}"),
+            ActionReason::Deallocate => f.write_str("it is set up for standby, and has powered off"),
+            ActionReason::ClearUserData => f.write_str("it is online, and has read its JIT configuration"),
         }
     }
 }

@@ -42,6 +42,8 @@ pub enum DrainReason {
     Surplus(ScalingReason),
     /// The runner is replaced.
     Rotated(RotationReason),
+    /// It is on standby, and is not needed there.
+    Standby(StandbySurplus),
     /// Its VM was asked to drain, and has not stopped yet. The text says why it was asked.
     Asked(String),
     /// The runner belongs to another GitHub than the configured one, so it is not known whether it runs a
@@ -73,6 +75,25 @@ pub enum BrokenReason {
         /// `boot_timeout`.
         limit: Duration,
     },
+    /// Its VM was to be set up for standby, and has not powered off in time.
+    NotPrepared {
+        /// `boot_timeout`.
+        limit: Duration,
+    },
+    /// Its VM was taken from standby for it, and does not run.
+    NotStarted,
+}
+
+/// Why a VM on standby is removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StandbySurplus {
+    /// There are more than there should be.
+    TooMany {
+        /// `standby`.
+        standby: u32,
+    },
+    /// It is outdated, and another one has taken its place.
+    Outdated(Outdated),
 }
 
 /// Why a runner is replaced.
@@ -120,11 +141,18 @@ impl DrainReason {
 
     /// Whether it says that the runner never worked. A VM that is gone or stopped may have had a job before.
     pub fn never_worked(&self) -> bool {
-        use BrokenReason::{InstallFailed, NotRegistered, StoppedEarly, VmFailed};
+        use BrokenReason::{InstallFailed, NotPrepared, NotRegistered, NotStarted, StoppedEarly, VmFailed};
         matches!(
             self,
             DrainReason::BootTimeout { .. }
-                | DrainReason::Broken(VmFailed(_) | InstallFailed(_) | StoppedEarly | NotRegistered { .. })
+                | DrainReason::Broken(
+                    VmFailed(_)
+                        | InstallFailed(_)
+                        | StoppedEarly
+                        | NotRegistered { .. }
+                        | NotPrepared { .. }
+                        | NotStarted
+                )
         )
     }
 
@@ -140,6 +168,7 @@ impl DrainReason {
             | DrainReason::Offline { .. }
             | DrainReason::Surplus(_)
             | DrainReason::Rotated(_)
+            | DrainReason::Standby(_)
             | DrainReason::Asked(_)
             | DrainReason::OutOfSight(_)
             | DrainReason::Killed => false,
@@ -170,6 +199,7 @@ impl fmt::Display for DrainReason {
             ),
             DrainReason::Surplus(reason) => reason.fmt(f),
             DrainReason::Rotated(why) => why.fmt(f),
+            DrainReason::Standby(why) => why.fmt(f),
             DrainReason::Asked(why) => f.write_str(why),
             DrainReason::OutOfSight(vm) => vm.fmt(f),
             DrainReason::Killed => f.write_str("kill_running_jobs is set, and the fleet is not enabled"),
@@ -196,6 +226,20 @@ impl fmt::Display for BrokenReason {
                 let limit = in_words(*limit);
                 write!(f, "it is no runner at GitHub though it is older than boot_timeout ({limit})")
             }
+            BrokenReason::NotPrepared { limit } => {
+                let limit = in_words(*limit);
+                write!(f, "it is not set up for standby though it is older than boot_timeout ({limit})")
+            }
+            BrokenReason::NotStarted => f.write_str("its VM was taken from standby, and does not run"),
+        }
+    }
+}
+
+impl fmt::Display for StandbySurplus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StandbySurplus::TooMany { standby } => write!(f, "more VMs on standby than {standby}"),
+            StandbySurplus::Outdated(why) => write!(f, "another VM is on standby in its place: {why}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How actions ended. Each kind of action has its own outcome, and [`Completed`] joins both in one value.
 
 use crate::model::{
-    Action, ActionReason, Destroy, Failure, ForeignText, Install, RunnerId, StartReason, Took,
+    Action, ActionReason, Destroy, Failure, ForeignText, Install, RunnerId, StandbyVm, StartReason, Took,
 };
 
 /// How the start of a runner ended.
@@ -18,6 +18,19 @@ pub enum ProvisionOutcome {
     /// The start was not begun. The text says why.
     LeftAlone(String),
     /// No VM was made.
+    Failed(Failure),
+}
+
+/// How a change of a VM that was made for standby ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VmChangeOutcome {
+    /// It is as it should be.
+    Done,
+    /// It is not known whether Azure makes the change. The next lists show it.
+    Unclear(String),
+    /// It was not begun. The text says why.
+    LeftAlone(String),
+    /// It failed.
     Failed(Failure),
 }
 
@@ -79,6 +92,8 @@ pub enum Completed {
     Provision {
         /// Why the runner was started.
         reason: StartReason,
+        /// Whether its VM was on standby.
+        is_from_standby: bool,
         /// How the start ended.
         outcome: ProvisionOutcome,
     },
@@ -96,6 +111,27 @@ pub enum Completed {
         /// How the removal ended.
         outcome: DestroyOutcome,
     },
+    /// A VM for standby.
+    Prepare {
+        /// How many VMs there should be on standby.
+        standby: u32,
+        /// How the request for it ended.
+        outcome: ProvisionOutcome,
+    },
+    /// The deallocation of a VM.
+    Deallocate {
+        /// The VM.
+        standby: StandbyVm,
+        /// How the deallocation ended.
+        outcome: VmChangeOutcome,
+    },
+    /// The removal of a VM's user data.
+    ClearUserData {
+        /// The VM.
+        standby: StandbyVm,
+        /// How the removal ended.
+        outcome: VmChangeOutcome,
+    },
 }
 
 impl Completed {
@@ -103,8 +139,18 @@ impl Completed {
     pub fn left_alone(action: Action, why: impl Into<String>) -> Completed {
         let why = why.into();
         match action {
-            Action::Provision { reason, .. } => {
-                Completed::Provision { reason, outcome: ProvisionOutcome::LeftAlone(why) }
+            Action::Provision { reason, standby, .. } => {
+                let is_from_standby = standby.is_some();
+                Completed::Provision { reason, is_from_standby, outcome: ProvisionOutcome::LeftAlone(why) }
+            }
+            Action::Prepare { standby, .. } => {
+                Completed::Prepare { standby, outcome: ProvisionOutcome::LeftAlone(why) }
+            }
+            Action::Deallocate(standby) => {
+                Completed::Deallocate { standby, outcome: VmChangeOutcome::LeftAlone(why) }
+            }
+            Action::ClearUserData(standby) => {
+                Completed::ClearUserData { standby, outcome: VmChangeOutcome::LeftAlone(why) }
             }
             Action::Install(install) => {
                 Completed::Install { install, outcome: InstallOutcome::LeftAlone(why) }
@@ -118,8 +164,18 @@ impl Completed {
     /// An action that failed.
     pub fn failed(action: Action, failure: Failure) -> Completed {
         match action {
-            Action::Provision { reason, .. } => {
-                Completed::Provision { reason, outcome: ProvisionOutcome::Failed(failure) }
+            Action::Provision { reason, standby, .. } => {
+                let is_from_standby = standby.is_some();
+                Completed::Provision { reason, is_from_standby, outcome: ProvisionOutcome::Failed(failure) }
+            }
+            Action::Prepare { standby, .. } => {
+                Completed::Prepare { standby, outcome: ProvisionOutcome::Failed(failure) }
+            }
+            Action::Deallocate(standby) => {
+                Completed::Deallocate { standby, outcome: VmChangeOutcome::Failed(failure) }
+            }
+            Action::ClearUserData(standby) => {
+                Completed::ClearUserData { standby, outcome: VmChangeOutcome::Failed(failure) }
             }
             Action::Install(install) => {
                 Completed::Install { install, outcome: InstallOutcome::Failed(failure) }
@@ -136,6 +192,9 @@ impl Completed {
             Completed::Provision { .. } => "provision",
             Completed::Install { .. } => "install",
             Completed::Destroy { .. } => "destroy",
+            Completed::Prepare { .. } => "prepare",
+            Completed::Deallocate { .. } => "deallocate",
+            Completed::ClearUserData { .. } => "clear_user_data",
         }
     }
 
@@ -145,6 +204,9 @@ impl Completed {
             Completed::Provision { reason, .. } => ActionReason::Start(reason),
             Completed::Install { .. } => ActionReason::Install,
             Completed::Destroy { destroy, .. } => ActionReason::Drain(&destroy.why),
+            Completed::Prepare { standby, .. } => ActionReason::Prepare(*standby),
+            Completed::Deallocate { .. } => ActionReason::Deallocate,
+            Completed::ClearUserData { .. } => ActionReason::ClearUserData,
         }
     }
 
@@ -159,6 +221,10 @@ impl Completed {
             Completed::Provision { outcome, .. } => outcome.as_str(),
             Completed::Install { outcome, .. } => outcome.as_str(),
             Completed::Destroy { outcome, .. } => outcome.as_str(),
+            Completed::Prepare { outcome, .. } => outcome.as_str(),
+            Completed::Deallocate { outcome, .. } | Completed::ClearUserData { outcome, .. } => {
+                outcome.as_str()
+            }
         }
     }
 
@@ -167,20 +233,24 @@ impl Completed {
         match self {
             Completed::Provision { outcome: ProvisionOutcome::Bootstrap(outcome), .. }
             | Completed::Install { outcome: InstallOutcome::Bootstrap(outcome), .. } => Some(outcome),
-            Completed::Provision { .. } | Completed::Install { .. } | Completed::Destroy { .. } => None,
+            Completed::Provision { .. }
+            | Completed::Install { .. }
+            | Completed::Destroy { .. }
+            | Completed::Prepare { .. }
+            | Completed::Deallocate { .. }
+            | Completed::ClearUserData { .. } => None,
         }
     }
 
     /// What went wrong, if anything did.
     pub fn error(&self) -> Option<&str> {
         match self {
-            Completed::Provision { outcome, .. } => match outcome {
-                ProvisionOutcome::Unclear(why)
-                | ProvisionOutcome::NoCapacity(why)
-                | ProvisionOutcome::Failed(Failure { why, .. }) => Some(why),
-                ProvisionOutcome::Bootstrap(outcome) => outcome.error(),
-                ProvisionOutcome::Started | ProvisionOutcome::LeftAlone(_) => None,
+            Completed::Deallocate { outcome, .. } | Completed::ClearUserData { outcome, .. } => match outcome
+            {
+                VmChangeOutcome::Unclear(why) | VmChangeOutcome::Failed(Failure { why, .. }) => Some(why),
+                VmChangeOutcome::Done | VmChangeOutcome::LeftAlone(_) => None,
             },
+            Completed::Provision { outcome, .. } | Completed::Prepare { outcome, .. } => outcome.error(),
             Completed::Install { outcome, .. } => match outcome {
                 InstallOutcome::Failed(Failure { why, .. }) => Some(why),
                 InstallOutcome::Bootstrap(outcome) => outcome.error(),
@@ -211,6 +281,17 @@ impl ProvisionOutcome {
         }
     }
 
+    /// What went wrong, if anything did.
+    pub fn error(&self) -> Option<&str> {
+        match self {
+            ProvisionOutcome::Unclear(why)
+            | ProvisionOutcome::NoCapacity(why)
+            | ProvisionOutcome::Failed(Failure { why, .. }) => Some(why),
+            ProvisionOutcome::Bootstrap(outcome) => outcome.error(),
+            ProvisionOutcome::Started | ProvisionOutcome::LeftAlone(_) => None,
+        }
+    }
+
     fn as_str(&self) -> &'static str {
         match self {
             ProvisionOutcome::Started => "started",
@@ -219,6 +300,17 @@ impl ProvisionOutcome {
             ProvisionOutcome::NoCapacity(_) => "no_room",
             ProvisionOutcome::LeftAlone(_) => "left_alone",
             ProvisionOutcome::Failed(_) => "failed",
+        }
+    }
+}
+
+impl VmChangeOutcome {
+    fn as_str(&self) -> &'static str {
+        match self {
+            VmChangeOutcome::Done => "done",
+            VmChangeOutcome::Unclear(_) => "unclear",
+            VmChangeOutcome::LeftAlone(_) => "left_alone",
+            VmChangeOutcome::Failed(_) => "failed",
         }
     }
 }
@@ -270,7 +362,7 @@ mod tests {
     const IDLE: StartReason = StartReason::Scaling(ScalingReason::IDLE);
 
     fn provision(outcome: ProvisionOutcome) -> Completed {
-        Completed::Provision { reason: IDLE, outcome }
+        Completed::Provision { reason: IDLE, is_from_standby: false, outcome }
     }
 
     #[test]
@@ -309,7 +401,7 @@ mod tests {
 
     #[test]
     fn an_action_that_was_not_begun_keeps_its_kind_and_its_reason() {
-        let action = Action::Provision { replaces: None, offerings: Vec::new(), reason: IDLE };
+        let action = Action::Provision { replaces: None, standby: None, offerings: Vec::new(), reason: IDLE };
         let left = Completed::left_alone(action.clone(), "the daemon is stopping");
         assert_eq!(left, provision(ProvisionOutcome::LeftAlone("the daemon is stopping".to_owned())));
         let failed = Completed::failed(action.clone(), Failure::later("no answer"));

@@ -14,6 +14,8 @@ pub struct Prices {
     pub on_demand: PriceTable,
     /// Prices of spot VMs.
     pub spot: PriceTable,
+    /// The price of a gigabyte of a VM's disk for a month.
+    pub disk: MicroDollars,
 }
 
 /// Prices by region and size. Case does not count in either.
@@ -66,6 +68,22 @@ impl Prices {
     }
 }
 
+/// The sizes in which Azure sells disks, in GB (Learn: Azure managed disk types, Standard SSDs).
+const DISKS: [u32; 11] = [4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096];
+/// The size of the disk of a VM whose file names none: that of the usual images.
+const USUAL_DISK: u32 = 32;
+/// The hours of a month, as Azure counts them.
+const MONTH: f64 = 730.0;
+
+impl Prices {
+    /// The price per hour, in dollars, of a disk of so many GB. Azure sells disks by the size that fits.
+    pub fn disk_hour(&self, size_gb: Option<u32>) -> f64 {
+        let size = size_gb.unwrap_or(USUAL_DISK);
+        let sold = DISKS.into_iter().find(|sold| *sold >= size).unwrap_or(size);
+        self.disk as f64 / 1e6 * f64::from(sold) / MONTH
+    }
+}
+
 /// Dollars for people: with cents, and with as many places as a small sum needs. Nothing is `$0.00`, never `$-0.00`.
 pub fn dollars(value: f64) -> String {
     // Adding 0 takes the sign from -0, which the sum of nothing is.
@@ -114,6 +132,16 @@ mod tests {
         ];
         for (what, region, size, is_spot, expected) in table {
             assert_eq!(prices.hour(size, region, is_spot), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_disk_costs_as_the_next_size_that_is_sold() {
+        let prices = Prices { disk: 73_000, ..Prices::default() };
+        for (size, gb) in
+            [(None, 32.0), (Some(30), 32.0), (Some(32), 32.0), (Some(33), 64.0), (Some(5000), 5000.0)]
+        {
+            assert!((prices.disk_hour(size) - gb * 0.0001).abs() < 1e-12, "{size:?}");
         }
     }
 

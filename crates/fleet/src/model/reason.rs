@@ -94,6 +94,8 @@ pub struct ScalingReason {
     pub busy: u32,
     /// Runners that are leaving, whose VMs still exist.
     pub draining: u32,
+    /// VMs that are set up for standby.
+    pub preparing: u32,
     /// The most VMs that the fleet may have.
     pub max_runners: u32,
     /// Runners that should be available.
@@ -250,6 +252,7 @@ impl ScalingReason {
         available: 0,
         busy: 0,
         draining: 0,
+        preparing: 0,
         max_runners: 0,
         target: 0,
         cause: ScalingCause::Enough,
@@ -338,6 +341,8 @@ impl fmt::Display for ScalingReason {
                     ", or wait for busy runners"
                 } else if self.draining > 0 {
                     ", or wait until those that leave are deleted"
+                } else if self.preparing > 0 {
+                    ", or wait until those that are prepared for standby are deallocated"
                 } else {
                     ""
                 };
@@ -373,10 +378,15 @@ impl ScalingReason {
 
     /// All runners of the maximum, by what they do.
     fn runners(&self) -> String {
-        let each = [(self.available, "available"), (self.busy, "busy"), (self.draining, "leaving")];
+        let each = [
+            (self.available, "available"),
+            (self.busy, "busy"),
+            (self.draining, "leaving"),
+            (self.preparing, "preparing for standby"),
+        ];
         let told = each.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
         let told = told.collect::<Vec<_>>().join(", ");
-        let all = self.available.saturating_add(self.busy).saturating_add(self.draining);
+        let all = each.iter().fold(0_u32, |all, (count, _)| all.saturating_add(*count));
         let total = format!("{all} of {}", counted(self.max_runners, "runner"));
         if told.is_empty() { total } else { format!("{total}: {told}") }
     }

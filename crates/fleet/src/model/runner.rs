@@ -125,6 +125,13 @@ pub enum Phase {
     },
     /// Azure removes the VM, or has removed it and a list still shows it.
     Destroyed,
+    /// The VM is set up for standby, or is being deallocated. It has no runner.
+    Preparing {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The VM is set up and deallocated. It has no runner, and costs its disk alone.
+    Standby,
 }
 
 impl EphemeralRunner {
@@ -138,9 +145,19 @@ impl EphemeralRunner {
         matches!(self.status, Phase::Active { .. })
     }
 
-    /// Whether the runner counts towards `max_runners`. An entry that cannot be real does not.
+    /// Whether the runner counts towards `max_runners`. An entry that cannot be real does not, nor does a VM that is
+    /// deallocated.
     pub fn takes_room(&self) -> bool {
-        !matches!(self.status, Phase::Draining { why: DrainReason::Broken(BrokenReason::BusyWithoutVm) })
+        !matches!(
+            self.status,
+            Phase::Standby | Phase::Draining { why: DrainReason::Broken(BrokenReason::BusyWithoutVm) }
+        ) && !self.was_on_standby()
+    }
+
+    /// Whether it is on its way out and was never taken from standby: it does not run.
+    fn was_on_standby(&self) -> bool {
+        let is_leaving = matches!(self.status, Phase::Draining { .. } | Phase::Destroyed);
+        is_leaving && self.vm.as_ref().is_some_and(|vm| vm.is_on_standby())
     }
 
     /// Whether the runner counts as online: registered or active.
@@ -163,6 +180,10 @@ pub enum PhaseKind {
     Draining,
     /// [`Phase::Destroyed`].
     Destroyed,
+    /// [`Phase::Preparing`].
+    Preparing,
+    /// [`Phase::Standby`].
+    Standby,
 }
 
 impl Phase {
@@ -174,18 +195,22 @@ impl Phase {
             Phase::Active { .. } => PhaseKind::Active,
             Phase::Draining { .. } => PhaseKind::Draining,
             Phase::Destroyed => PhaseKind::Destroyed,
+            Phase::Preparing { .. } => PhaseKind::Preparing,
+            Phase::Standby => PhaseKind::Standby,
         }
     }
 }
 
 impl PhaseKind {
-    /// All phases, in the order of a runner's life.
-    pub const ALL: [PhaseKind; 5] = [
+    /// All phases, in the order of a runner's life, and those of VMs that are no runner yet.
+    pub const ALL: [PhaseKind; 7] = [
         PhaseKind::Provisioning,
         PhaseKind::Registered,
         PhaseKind::Active,
         PhaseKind::Draining,
         PhaseKind::Destroyed,
+        PhaseKind::Preparing,
+        PhaseKind::Standby,
     ];
 
     /// The name of the phase in JSON and in metrics.
@@ -196,6 +221,8 @@ impl PhaseKind {
             PhaseKind::Active => "active",
             PhaseKind::Draining => "draining",
             PhaseKind::Destroyed => "destroyed",
+            PhaseKind::Preparing => "preparing",
+            PhaseKind::Standby => "standby",
         }
     }
 }

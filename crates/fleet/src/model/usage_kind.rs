@@ -18,11 +18,13 @@ pub enum Use {
     Idle,
     /// The VM is no runner any more, and is not removed yet.
     Leaving,
+    /// The VM is deallocated, and costs its disk alone.
+    Standby,
 }
 
 impl Use {
     /// All uses, in the order in which they are shown.
-    pub const ALL: [Use; 4] = [Use::Starting, Use::Busy, Use::Idle, Use::Leaving];
+    pub const ALL: [Use; 5] = [Use::Starting, Use::Busy, Use::Idle, Use::Leaving, Use::Standby];
 
     /// The name of the use, in JSON and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Use {
             Use::Busy => "busy",
             Use::Idle => "idle",
             Use::Leaving => "leaving",
+            Use::Standby => "standby",
         }
     }
 }
@@ -51,12 +54,14 @@ impl<T> ByUse<T> {
         Use::ALL.into_iter().zip(&self.0)
     }
 
-    /// Writes each value under the use's name and a suffix.
+    /// Writes each value under the use's name and a suffix. What most fleets lack is written where there is any.
     pub(crate) fn write<S: Serializer>(&self, suffix: &str, serializer: S) -> Result<S::Ok, S::Error>
     where
-        T: Serialize,
+        T: Serialize + Default + PartialEq,
     {
-        serializer.collect_map(self.iter().map(|(of, value)| (format!("{}{suffix}", of.as_str()), value)))
+        let is_written = |(of, value): &(Use, &T)| *of != Use::Standby || **value != T::default();
+        let written = self.iter().filter(is_written);
+        serializer.collect_map(written.map(|(of, value)| (format!("{}{suffix}", of.as_str()), value)))
     }
 
     /// Reads what [`ByUse::write`] wrote. A missing value is zero, and other keys are ignored.
@@ -85,7 +90,7 @@ impl<T> IndexMut<Use> for ByUse<T> {
     }
 }
 
-impl<T: Serialize> Serialize for ByUse<T> {
+impl<T: Serialize + Default + PartialEq> Serialize for ByUse<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.write("", serializer)
     }
@@ -141,16 +146,16 @@ mod tests {
     fn it_is_flattened_into_the_object_around_it() {
         let values = ByUse::from_fn(|of| of as u32 + 1);
         let around = Around { first: 0, values, last: "x".to_owned() };
-        let text = r#"{"first":0,"starting":1,"busy":2,"idle":3,"leaving":4,"last":"x"}"#;
+        let text = r#"{"first":0,"starting":1,"busy":2,"idle":3,"leaving":4,"standby":5,"last":"x"}"#;
         assert_eq!(serde_json::to_string(&around).expect("it is written"), text);
         assert_eq!(serde_json::from_str::<Around>(text).expect("it is read"), around);
     }
 
     #[test]
     fn what_is_missing_is_zero_and_what_is_unknown_is_left_out() {
-        let text = r#"{"busy":2,"standby":{"a":[1]},"starting_ms":9}"#;
+        let text = r#"{"busy":2,"asleep":{"a":[1]},"starting_ms":9}"#;
         let values: ByUse<u32> = serde_json::from_str(text).expect("it is read");
-        assert_eq!(Use::ALL.map(|of| values[of]), [0, 2, 0, 0]);
+        assert_eq!(Use::ALL.map(|of| values[of]), [0, 2, 0, 0, 0]);
         assert_eq!(values.iter().filter(|(_, value)| **value > 0).count(), 1);
         let wrong = serde_json::from_str::<ByUse<u32>>("[1]").expect_err("it is no object");
         assert!(wrong.to_string().contains("a value for each use of a VM"), "{wrong}");

@@ -60,6 +60,11 @@ impl<T> Vm<T> {
 }
 
 impl Vm {
+    /// Whether the VM is on standby: it was never a runner, and is deallocated.
+    pub fn is_on_standby(&self) -> bool {
+        self.tags.standby == Some(StandbyTag::Kept) && self.power == PowerState::Deallocated
+    }
+
     /// Whether no job can be running on the VM, so that it may be removed without asking GitHub. A VM in
     /// state Failed may run a job: an extension that fails on a running VM sets that state too.
     pub fn runs_nothing(&self) -> bool {
@@ -93,6 +98,17 @@ pub struct VmTags {
     pub replaces: Option<ForeignText>,
     /// The VM's host key. Present if it is bootstrapped over SSH.
     pub host_key: Option<ForeignText>,
+    /// What it is, if it was made for standby.
+    pub standby: Option<StandbyTag>,
+}
+
+/// What the tags of a VM say that was made for standby.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandbyTag {
+    /// It has had no runner yet.
+    Kept,
+    /// It was given a runner then, and is never on standby again.
+    Used(Timestamp),
 }
 
 const POOL: &str = "azlin-pool";
@@ -104,6 +120,9 @@ const RUNNER: &str = "azlin-runner";
 const RUNNER_ID: &str = "azlin-runner-id";
 const REPLACES: &str = "azlin-replaces";
 const HOST_KEY: &str = "azlin-host-key";
+const STANDBY: &str = "azlin-standby";
+/// The value of the tag while the VM has had no runner. After that it is the time when it got one.
+const KEPT: &str = "kept";
 
 impl VmTags {
     /// The tags for the request that creates a VM.
@@ -125,7 +144,27 @@ impl VmTags {
         if let Some(host_key) = &self.host_key {
             tags.insert(HOST_KEY.to_owned(), host_key.to_string());
         }
+        if let Some(standby) = self.standby {
+            let value = match standby {
+                StandbyTag::Kept => KEPT.to_owned(),
+                StandbyTag::Used(at) => at.to_string(),
+            };
+            tags.insert(STANDBY.to_owned(), value);
+        }
         tags
+    }
+
+    /// The tags that a standby VM gets with its runner, beside those that it has.
+    pub fn of_use(runner_id: RunnerId, now: Timestamp) -> BTreeMap<String, String> {
+        BTreeMap::from([(RUNNER_ID.to_owned(), runner_id.to_string()), (STANDBY.to_owned(), now.to_string())])
+    }
+
+    /// When the VM got its runner: when it was requested, or when it was taken from standby.
+    pub fn began_at(&self) -> Timestamp {
+        match self.standby {
+            Some(StandbyTag::Used(at)) => at,
+            Some(StandbyTag::Kept) | None => self.created_at,
+        }
     }
 
     /// Reads the tags of a part that was made with a VM.
@@ -161,8 +200,20 @@ impl VmTags {
             runner_id: tags.get(RUNNER_ID).and_then(|id| id.parse().ok()).map(RunnerId),
             replaces: tags.get(REPLACES).map(ForeignText::from),
             host_key: VmTags::host_key_in(tags),
+            standby: tags.get(STANDBY).map(|value| StandbyTag::of(value)),
             pool,
         })
+    }
+}
+
+impl StandbyTag {
+    /// A value that is neither is somebody's, who may have used the VM.
+    fn of(value: &str) -> StandbyTag {
+        if value == KEPT {
+            StandbyTag::Kept
+        } else {
+            StandbyTag::Used(value.parse().unwrap_or(Timestamp::MIN))
+        }
     }
 }
 
@@ -289,6 +340,7 @@ mod tests {
             runner_id: Some(RunnerId(7)),
             replaces: None,
             host_key: Some("ssh-ed25519 AAAA".into()),
+            standby: None,
         }
     }
 
@@ -302,6 +354,20 @@ mod tests {
             Some(tags),
             "Azure may change its case"
         );
+    }
+
+    #[test]
+    fn a_vm_that_was_used_is_never_on_standby_again() {
+        let at: Timestamp = "2026-01-02T09:00:00Z".parse().expect("valid");
+        let read = |tags: &BTreeMap<String, String>| VmTags::of(&tags[RUNNER], tags).expect("ours");
+        let mut all = VmTags { standby: Some(StandbyTag::Kept), runner_id: None, ..tags() }.to_tags();
+        assert_eq!(read(&all).standby, Some(StandbyTag::Kept));
+        assert_eq!(read(&all).began_at(), tags().created_at);
+        all.extend(VmTags::of_use(RunnerId(8), at));
+        assert_eq!(read(&all).runner_id, Some(RunnerId(8)));
+        assert_eq!((read(&all).standby, read(&all).began_at()), (Some(StandbyTag::Used(at)), at));
+        all.insert(STANDBY.to_owned(), "set-by-policy".to_owned());
+        assert!(matches!(read(&all).standby, Some(StandbyTag::Used(_))), "what is unclear counts as used");
     }
 
     #[test]

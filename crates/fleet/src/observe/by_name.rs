@@ -18,6 +18,7 @@ pub fn by_name(fleet: &Fleet, vm: &UntaggedVm) -> Option<Vm> {
         runner_id: None,
         replaces: None,
         host_key: vm.tags.host_key.clone(),
+        standby: None,
         runner_name,
     };
     let mut vm = vm.clone().with_tags(|_| tags);

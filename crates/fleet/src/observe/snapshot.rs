@@ -132,6 +132,12 @@ pub enum Operation {
     Install,
     /// The runner and its VM are being removed.
     Destroy,
+    /// A VM is being created for standby.
+    Prepare,
+    /// A VM is being deallocated for standby.
+    Deallocate,
+    /// The user data of its VM are being removed.
+    ClearUserData,
 }
 
 /// Entries of a scope by the prefix of their names, so that each fleet finds its own without a search through all.

@@ -7,7 +7,7 @@ use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Fleet, Hours, Limits};
-use crate::model::{counted, elapsed, in_words};
+use crate::model::{elapsed, in_words};
 use crate::seeded_bug;
 
 /// So many days before and after now show every change that matters: a week, and hours that go over midnight.
@@ -37,13 +37,8 @@ pub struct NextLimits {
 impl NextLimits {
     /// What holds then, and how soon that is.
     pub fn in_words(&self, now: Timestamp) -> String {
-        let Limits { min_runners, max_runners } = self.limits;
         let wait = in_words(elapsed(now, self.at));
-        format!(
-            "{min_runners} to {} in {wait}, at {}",
-            counted(max_runners, "runner"),
-            self.at.strftime("%a %H:%M UTC")
-        )
+        format!("{} in {wait}, at {}", self.limits, self.at.strftime("%a %H:%M UTC"))
     }
 }
 
@@ -91,8 +86,9 @@ pub fn at_hours(fleet: &Fleet, lead: Duration, now: Timestamp) -> Cow<'_, Fleet>
     if seeded_bug!(HoursIgnored, is_plain, true) {
         return Cow::Borrowed(fleet);
     }
-    let Limits { min_runners, max_runners } = InForce::of(fleet, lead, now).limits;
+    let Limits { min_runners, max_runners, standby } = InForce::of(fleet, lead, now).limits;
     let mut fleet = fleet.clone();
+    fleet.warm.standby = standby;
     (fleet.scaling.min_runners, fleet.scaling.max_runners) = (min_runners, max_runners);
     fleet.scaling.manual_count = fleet.scaling.manual_count.map(|count| count.min(max_runners));
     Cow::Owned(fleet)

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 
 use crate::config::Fleet;
 use crate::model::{
-    BrokenReason, CallErrorKind, DrainReason, EphemeralRunner, OtherGitHub, Phase, ProvisioningState,
-    RotationReason, RunnerInfo, RunnerName, RunnerStatus, Vm, elapsed,
+    BrokenReason, CallErrorKind, DrainReason, EphemeralRunner, OtherGitHub, Phase, PowerState,
+    ProvisioningState, RotationReason, RunnerInfo, RunnerName, RunnerStatus, StandbyTag, Vm, elapsed,
 };
 use crate::observe::{Operation, Working, list_lag};
 use crate::plan::WORD_LASTS;
@@ -90,7 +90,46 @@ impl RunnerView<'_> {
     }
 
     fn created_at(&self) -> Timestamp {
-        self.vm.map_or_else(|| self.name.created_at(), |vm| vm.tags.created_at)
+        let Some(vm) = self.vm else { return self.name.created_at() };
+        let is_being_taken = || matches!(self.operation, Some(Operation::Provision { .. }));
+        match self.used(vm) {
+            Some(at) => at,
+            None if self.standby(vm).is_some() && is_being_taken() => {
+                self.known.asked_for.unwrap_or(vm.tags.created_at)
+            }
+            None => vm.tags.created_at,
+        }
+    }
+
+    /// When its VM was taken from standby, if it was. A list may not show that yet.
+    fn used(&self, vm: &Vm) -> Option<Timestamp> {
+        match self.standby(vm)? {
+            StandbyTag::Used(at) => Some(at),
+            StandbyTag::Kept => self.known.used,
+        }
+    }
+
+    /// What its VM is, if it was made for standby. A policy may have taken the tag.
+    fn standby(&self, vm: &Vm) -> Option<StandbyTag> {
+        vm.tags.standby.or_else(|| self.known.is_for_standby.then_some(StandbyTag::Kept))
+    }
+
+    /// Whether its VM is for standby, and has had no runner.
+    fn is_kept(&self, vm: &Vm) -> bool {
+        self.standby(vm).is_some() && self.used(vm).is_none()
+    }
+
+    /// Whether its VM has stopped. One that was taken from standby a moment ago was deallocated before, and a list may
+    /// lag.
+    fn has_stopped(&self, vm: &Vm) -> bool {
+        let is_recent = |at| elapsed(at, self.now) < list_lag(self.fleet);
+        let may_lag = is_deallocated(vm) && self.known.failed.is_none() && !self.known.was_online;
+        vm.has_powered_off() && !(may_lag && self.used(vm).is_some_and(is_recent))
+    }
+
+    /// Whether its VM was taken from standby and never ran.
+    fn never_started(&self, vm: &Vm) -> bool {
+        self.used(vm).is_some() && is_deallocated(vm) && !self.known.was_online && self.has_stopped(vm)
     }
 
     /// How long ago it was made. A time ahead of now comes from a clock that was ahead: the distance counts.
@@ -121,17 +160,21 @@ impl RunnerView<'_> {
         match self.operation {
             Some(Operation::Provision { .. } | Operation::Install) => return Some(self.in_the_making()),
             Some(Operation::Destroy) => return Some(Phase::Destroyed),
+            Some(Operation::Prepare | Operation::Deallocate) => return Some(self.preparing()),
             // Azure has said that there is no such VM: the entry takes no room from the next one.
-            None if self.known.is_gone && self.vm.is_none() && self.entry.is_some_and(|entry| entry.busy) => {
+            None | Some(Operation::ClearUserData)
+                if self.known.is_gone && self.vm.is_none() && self.entry.is_some_and(|entry| entry.busy) =>
+            {
                 return Some(broken(BrokenReason::BusyWithoutVm));
             }
-            None if is_going || self.is_being_removed() => {
+            None | Some(Operation::ClearUserData) if is_going || self.is_being_removed() => {
                 let may_be_there = self.vm.is_some() || self.entry.is_some() || self.may_not_show_yet();
                 return may_be_there.then_some(Phase::Destroyed);
             }
-            None => {}
+            None | Some(Operation::ClearUserData) => {}
         }
         match (self.vm, self.entry) {
+            (None, None) if self.may_not_show_yet() && self.known.is_for_standby => Some(self.preparing()),
             (None, None) if self.may_not_show_yet() => Some(self.provisioning()),
             (None, None) => None,
             (None, Some(entry)) => Some(self.without_vm(entry)),
@@ -142,6 +185,26 @@ impl RunnerView<'_> {
 
     fn provisioning(&self) -> Phase {
         Phase::Provisioning { since: self.created_at() }
+    }
+
+    fn preparing(&self) -> Phase {
+        Phase::Preparing { since: self.created_at() }
+    }
+
+    /// The phase of a VM for standby that has had no runner.
+    fn kept(&self, vm: &Vm) -> Phase {
+        let limit = self.fleet.lifecycle.boot_timeout;
+        if vm.provisioning == ProvisioningState::Withheld {
+            self.preparing()
+        } else if self.known.standby_since.is_some() {
+            Phase::Standby
+        } else if vm.provisioning == ProvisioningState::Failed {
+            Phase::Draining { why: not_made(vm) }
+        } else if matches!(vm.power, PowerState::Starting | PowerState::Running) && self.age() > limit {
+            broken(BrokenReason::NotPrepared { limit })
+        } else {
+            self.preparing()
+        }
     }
 
     /// The phase of a runner that is being provisioned or installed, which ends by itself.
@@ -181,7 +244,9 @@ impl RunnerView<'_> {
         } else if vm.tags.scope != self.fleet.scope {
             let (from, to) = (vm.tags.scope.clone(), self.fleet.scope.clone());
             Phase::Draining { why: DrainReason::Rotated(RotationReason::ScopeChanged { from, to }) }
-        } else if self.works() && !vm.runs_nothing() {
+        } else if self.is_kept(vm) {
+            self.kept(vm)
+        } else if self.works() && !self.has_stopped(vm) {
             let id = vm.tags.runner_id.or(self.known.runner_id);
             id.map_or_else(|| self.provisioning(), |id| Phase::Active { id })
         } else if vm.provisioning == ProvisioningState::Withheld {
@@ -190,8 +255,10 @@ impl RunnerView<'_> {
             Phase::Draining { why: not_made(vm) }
         } else if vm.tags.runner_id.is_some() {
             let may_lag = self.asked_within(ENTRY_LAG.min(boot_timeout)) && !self.known.entry_seen;
-            if may_lag && !vm.has_powered_off() {
+            if may_lag && !self.has_stopped(vm) {
                 self.provisioning()
+            } else if self.known.failed.is_some() && self.never_started(vm) {
+                broken(BrokenReason::NotStarted)
             } else {
                 Phase::Draining { why: DrainReason::Finished }
             }
@@ -199,9 +266,11 @@ impl RunnerView<'_> {
             Phase::Draining { why: DrainReason::Finished }
         } else if let Some(why) = &self.known.failed {
             broken(BrokenReason::InstallFailed(why.clone()))
-        } else if vm.has_powered_off() && self.known.installed.is_some() {
+        } else if self.has_stopped(vm) && self.known.installed.is_some() {
             Phase::Draining { why: DrainReason::Finished }
-        } else if vm.has_powered_off() {
+        } else if self.never_started(vm) {
+            broken(BrokenReason::NotStarted)
+        } else if self.has_stopped(vm) {
             broken(BrokenReason::StoppedEarly)
         } else if self.age() > boot_timeout {
             broken(BrokenReason::NotRegistered { limit: boot_timeout })
@@ -237,7 +306,18 @@ impl RunnerView<'_> {
         if vm.provisioning == ProvisioningState::Withheld {
             return Phase::Registered { id };
         }
-        if vm.has_powered_off() {
+        if self.is_kept(vm) {
+            // It was about to be taken from standby.
+            let may_lag = self.asked_within(list_lag(self.fleet));
+            return if may_lag { self.provisioning() } else { broken(BrokenReason::NotStarted) };
+        }
+        if self.never_started(vm) && vm.provisioning != ProvisioningState::Failed {
+            return broken(BrokenReason::NotStarted);
+        }
+        if self.never_started(vm) {
+            return Phase::Draining { why: not_made(vm) };
+        }
+        if self.has_stopped(vm) {
             // Whatever GitHub still says: what has stopped runs no job.
             return broken(BrokenReason::Stopped);
         }
@@ -277,6 +357,10 @@ impl RunnerView<'_> {
             }
         }
     }
+}
+
+fn is_deallocated(vm: &Vm) -> bool {
+    matches!(vm.power, PowerState::Deallocating | PowerState::Deallocated)
 }
 
 fn broken(why: BrokenReason) -> Phase {

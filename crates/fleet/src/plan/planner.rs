@@ -26,6 +26,8 @@ use crate::plan::{
 use crate::seeded_bug;
 use crate::state::{ClosedPlace, FleetState};
 
+mod standby;
+
 /// How long GitHub may call an entry busy and offline that has no VM before a person is told.
 const STUCK: Duration = Duration::from_secs(10 * 60);
 
@@ -105,8 +107,12 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
     }
     let scales = action != ScalingAction::Maintain && builder.actions.len() > before;
     let added = builder.actions.len() - before;
+    let is_quiet = demand.missing.is_empty() && demand.metrics.pending_jobs == 0;
+    let may_prepare = may_start && !placement.is_nowhere && is_quiet;
+    builder.keep_standby(action == ScalingAction::Maintain && may_prepare);
     let lacks_room = demand.metrics.pending_jobs > 0 && builder.headroom <= added;
     builder.install();
+    builder.clear_user_data();
     builder.kill();
     let (no_room, left_alone) = (placement.none(), builder.left_alone());
     let mut remarks = builder.what_holds_back(action, no_room.as_ref());
@@ -214,13 +220,16 @@ impl<'a> PlanBuilder<'a> {
         let available = self.candidates().count();
         let busy = self.runners.iter().filter(|runner| runner.is_busy()).count();
         let there = self.runners.iter().filter(|runner| runner.takes_room()).count();
+        let is_preparing = |runner: &&EphemeralRunner| matches!(runner.status, Phase::Preparing { .. });
+        let preparing = self.runners.iter().filter(is_preparing).count();
         let load = Load {
             pending_jobs: demand.metrics.pending_jobs,
             oldest_pending: demand.oldest_pending(),
             available: count(available),
             busy: count(busy),
-            draining: count(there - available - busy),
+            draining: count((there - preparing).saturating_sub(available + busy)),
             not_removable: count(self.not_removable()),
+            preparing: count(preparing),
             partly_known: !demand.missing.is_empty(),
         };
         scale(
@@ -297,14 +306,28 @@ impl<'a> PlanBuilder<'a> {
 
     fn add(&mut self, why: &ScalingReason, tries: usize) {
         let wanted = why.target.saturating_sub(why.available) as usize;
+        let ready = self.ready_on_standby();
+        let mut ready = ready.into_iter();
         for _ in 0..wanted.min(tries).min(self.headroom) {
-            self.provision(None, StartReason::Scaling(why.clone()));
+            let reason = StartReason::Scaling(why.clone());
+            match ready.next() {
+                Some((standby, place)) => {
+                    let (replaces, offerings) = (None, vec![place]);
+                    self.actions.push(Action::Provision {
+                        replaces,
+                        standby: Some(standby),
+                        offerings,
+                        reason,
+                    });
+                }
+                None => self.provision(None, reason),
+            }
         }
     }
 
     fn provision(&mut self, replaces: Option<RunnerName>, reason: StartReason) {
         let offerings = self.placement.offerings(self.fleet, &mut self.vms);
-        self.actions.push(Action::Provision { replaces, offerings, reason });
+        self.actions.push(Action::Provision { replaces, standby: None, offerings, reason });
     }
 
     /// Removes surplus runners: first those due for rotation, then those not online yet, the youngest first;
@@ -398,7 +421,9 @@ impl<'a> PlanBuilder<'a> {
             return;
         }
         let rotation = self.rotation;
-        let is_calm = self.runners.iter().all(EphemeralRunner::is_online);
+        let is_for_standby =
+            |runner: &EphemeralRunner| matches!(runner.status, Phase::Standby | Phase::Preparing { .. });
+        let is_calm = self.runners.iter().all(|runner| runner.is_online() || is_for_standby(runner));
         match rotation.next_step(self.headroom > 0, is_calm) {
             None => {}
             Some(RotationStep::Start { old, why }) => {

@@ -43,6 +43,8 @@ pub const SSH_ANSWER_LIMIT: Duration = Duration::from_secs(40);
 pub const FIRST_POWER_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between two reads of a VM's power state.
 pub const LONGEST_POWER_PAUSE: Duration = Duration::from_secs(4);
+/// The pause before the power state of a VM is read again that is set up for standby.
+pub const PREPARING_PAUSE: Duration = Duration::from_secs(5);
 /// How long a removal waits until Azure has no such VM any more, where its fleet waits for the room.
 pub const GONE_LIMIT: Duration = Duration::from_secs(3 * 60);
 
@@ -64,7 +66,8 @@ pub(crate) fn proof(
         return is_entry_due(fleet, runner, known, now).then_some(Proof::Stopped);
     };
     if vm.runs_nothing() {
-        return Some(Proof::Stopped);
+        let is_for_standby = vm.tags.standby.is_some() || known.is_for_standby;
+        return Some(if is_for_standby { Proof::StoppedStandby } else { Proof::Stopped });
     }
     if let Some(DrainReason::NoCapacity(_) | DrainReason::Broken(BrokenReason::VmFailed(_))) = drained {
         return Some(Proof::NotMade);

@@ -119,7 +119,11 @@ fn step_of(action: &Action) -> Option<RollStep> {
             }
             _ => None,
         },
-        Action::Provision { .. } | Action::Install(_) => None,
+        Action::Provision { .. }
+        | Action::Install(_)
+        | Action::Prepare { .. }
+        | Action::Deallocate(_)
+        | Action::ClearUserData(_) => None,
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Load<'a> {
     pub draining: u32,
     /// Of these, VMs whose removal fails.
     pub not_removable: u32,
+    /// VMs that are set up for standby: they run.
+    pub preparing: u32,
     /// Whether `pending_jobs` is only a lower bound.
     pub partly_known: bool,
 }
@@ -68,7 +70,7 @@ pub fn scale(
     // Draining runners leave less room to add, but make no other runner go.
     let busy = seeded_bug!(BusyNotCounted, load.busy, 0);
     let keep = config.max_runners.saturating_sub(busy);
-    let room = keep.saturating_sub(load.draining);
+    let room = keep.saturating_sub(load.draining.saturating_add(load.preparing));
     let within = |wanted: u32| {
         if wanted > load.available {
             wanted.min(room).max(load.available.min(keep))
@@ -239,6 +241,7 @@ impl Input<'_> {
             available: load.available,
             busy: load.busy,
             draining: load.draining,
+            preparing: load.preparing,
             max_runners: self.config.max_runners,
             target,
             cause,

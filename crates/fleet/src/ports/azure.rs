@@ -1,8 +1,10 @@
 //! Azure, as the fleet needs it.
 
 use core::net::IpAddr;
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use secrecy::SecretString;
 
 use crate::model::{
     CallError, Calls, FailedVm, Orphan, OrphanKind, PowerState, PowerStates, Remaining, ResourceGroup,
@@ -60,6 +62,23 @@ pub trait Azure: Send + Sync {
 
     /// Leaves word at a VM that a registration is sent to it. Returns once Azure has taken the request. Safe to repeat.
     async fn note_registration(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError>;
+
+    /// Makes a VM on standby the one of a runner, before it is started: sets the text that its metadata service shows it,
+    /// and adds these tags to those that it has. Returns once Azure has taken the request. Safe to repeat.
+    async fn take_from_standby(
+        &self,
+        group: &ResourceGroup,
+        name: &str,
+        order: &SecretString,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), CallError>;
+
+    /// Asks for the start of a VM, and returns once Azure has taken the request. Safe to repeat.
+    async fn start(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError>;
+
+    /// Asks for the deallocation of a VM, whatever runs on it, and returns once Azure has taken the request. Safe to
+    /// repeat.
+    async fn deallocate(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError>;
 
     /// Asks for a VM's removal with its NIC, disk and IP, and returns once Azure has taken the
     /// request. A VM that is not there is a success.

@@ -53,8 +53,9 @@ const HOUR: f64 = 3_600_000.0;
 
 impl Cost {
     /// The fleet's cost so far, and its cost per hour; `None` until counting has begun.
-    pub fn of(ledger: &Ledger, seen: &Snapshot, prices: &Prices) -> Option<Cost> {
+    pub fn of(ledger: &Ledger, seen: &Snapshot, prices: &Prices, disk_gb: Option<u32>) -> Option<Cost> {
         let since = ledger.since?;
+        let disk = prices.disk_hour(disk_gb);
         let (mut estimated, mut unpriced) = (Vec::new(), Vec::new());
         let mut price = |size: &str, region: &str, is_spot: bool| {
             let price = prices.hour(size, region, is_spot);
@@ -71,8 +72,9 @@ impl Cost {
         let mut costs = |spent: &[Spent]| {
             let mut by_use = ByUse::<f64>::default();
             for spent in spent {
-                let hour = price(&spent.size, &spent.region, spent.spot).unwrap_or_default();
+                let vm = price(&spent.size, &spent.region, spent.spot).unwrap_or_default();
                 for (what_for, time) in spent.time.iter() {
+                    let hour = if what_for == Use::Standby { disk } else { vm };
                     by_use[what_for] += *time as f64 / HOUR * hour;
                 }
             }
@@ -83,7 +85,9 @@ impl Cost {
         let of_day =
             |day: &SpentDay| DayCost { day: date(day.day), total: rounded(total(&costs(&day.spent))) };
         let days: Vec<DayCost> = ledger.days.iter().map(of_day).collect();
-        let mut sum = |vm: &Vm| price(&vm.size, &vm.location, vm.spot);
+        let mut sum = |vm: &Vm| {
+            if vm.is_on_standby() { Some(disk) } else { price(&vm.size, &vm.location, vm.spot) }
+        };
         // A price that is not known makes no VM free.
         let each = |vms: &BTreeMap<_, Arc<Vm>>| vms.values().map(|vm| sum(vm)).collect::<Vec<Option<f64>>>();
         let each = seen.vms.as_ref().ok().map(each);

@@ -120,10 +120,11 @@ impl Minute {
             running: fleet.jobs.map(|jobs| jobs.in_progress_jobs),
             vms: fleet.runners_known.then(|| {
                 ByUse::from_fn(|of| match of {
-                    Use::Starting => count(PhaseKind::Provisioning),
+                    Use::Starting => count(PhaseKind::Provisioning) + count(PhaseKind::Preparing),
                     Use::Busy => count(PhaseKind::Active),
                     Use::Idle => count(PhaseKind::Registered),
                     Use::Leaving => count(PhaseKind::Draining) + count(PhaseKind::Destroyed),
+                    Use::Standby => count(PhaseKind::Standby),
                 })
             }),
         }

@@ -132,6 +132,8 @@ fn doing(fleet: &FleetStatus) -> String {
         (PhaseKind::Registered, "idle"),
         (PhaseKind::Provisioning, "starting"),
         (PhaseKind::Draining, "leaving"),
+        (PhaseKind::Preparing, "preparing"),
+        (PhaseKind::Standby, "on standby"),
     ];
     let told: Vec<String> = words
         .iter()

@@ -108,6 +108,9 @@ pub struct FleetStatus {
     pub min_runners: u32,
     /// The most VMs that the fleet may have (`max_runners`).
     pub max_runners: u32,
+    /// The number of VMs that stay on standby (`standby`).
+    #[serde(default)]
+    pub standby: u32,
     /// The count that a person set. Absent means that the queue decides.
     pub manual_count: Option<u32>,
     /// The next change of both limits by the fleet's hours. Absent if it has none.
@@ -244,6 +247,7 @@ impl FleetStatus {
             unserved_jobs: plan.demand.unserved.as_ref().map_or(0, |unserved| unserved.count),
             min_runners: fleet.scaling.min_runners,
             max_runners: fleet.scaling.max_runners,
+            standby: fleet.warm.standby,
             manual_count: fleet.scaling.manual_count,
             next_limits: next_limits(fleet, tick.at),
             from_defaults: fleet.from_defaults.clone(),
@@ -254,7 +258,7 @@ impl FleetStatus {
             errors: lasting(fleet, plan, seen, fleet_state, before, tick.at),
             failing_removals: removals(fleet_state),
             recent: None,
-            cost: Cost::of(&fleet_state.ledger, seen, &presentation.prices),
+            cost: Cost::of(&fleet_state.ledger, seen, &presentation.prices, fleet.vm.os_disk_size_gb),
         }
     }
 
@@ -327,6 +331,11 @@ fn rows(
     seen.has_whole_lists().then(|| runners.iter().map(row).collect())
 }
 
+/// Whether its VM was made for standby.
+fn is_kept(runner: &EphemeralRunner) -> bool {
+    runner.vm.as_ref().is_some_and(|vm| vm.tags.standby.is_some())
+}
+
 fn doing(
     runner: &EphemeralRunner,
     job: Option<&NamedJob>,
@@ -339,9 +348,14 @@ fn doing(
         Phase::Provisioning { .. } => match seen.in_flight.get(&runner.runner_name) {
             Some(Operation::Install) => "is being installed over SSH".to_owned(),
             Some(Operation::Provision { replaces: Some(old) }) => format!("is being made, to replace {old}"),
+            Some(Operation::Provision { replaces: None })
+                if is_kept(runner) || known.is_some_and(|known| known.is_for_standby) =>
+            {
+                "is being started from standby".to_owned()
+            }
             Some(Operation::Provision { replaces: None }) => "is being made".to_owned(),
-            Some(Operation::Destroy) | None if runner.vm.is_none() => "awaits its VM".to_owned(),
-            Some(Operation::Destroy) | None => "boots".to_owned(),
+            _ if runner.vm.is_none() => "awaits its VM".to_owned(),
+            _ => "boots".to_owned(),
         },
         Phase::Registered { .. } => match known.and_then(|known| known.offline_since) {
             Some(since) => format!("offline for {}", ago(since, now)),
@@ -355,6 +369,11 @@ fn doing(
             None => format!("is to be removed: {why}"),
         },
         Phase::Destroyed => "is being deleted".to_owned(),
+        Phase::Preparing { .. } => match seen.in_flight.get(&runner.runner_name) {
+            Some(Operation::Deallocate) => "is set up for standby, and is being deallocated".to_owned(),
+            _ => "is being set up for standby".to_owned(),
+        },
+        Phase::Standby => "on standby: deallocated".to_owned(),
     }
 }
 

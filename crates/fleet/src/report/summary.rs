@@ -66,6 +66,8 @@ fn in_short(phase: PhaseKind) -> &'static str {
         PhaseKind::Registered => "idle",
         PhaseKind::Active => "busy",
         PhaseKind::Draining | PhaseKind::Destroyed => "leaving",
+        PhaseKind::Preparing => "preparing",
+        PhaseKind::Standby => "on standby",
     }
 }
 

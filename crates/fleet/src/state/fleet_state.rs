@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::Fleet;
 use crate::model::{
     Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, FailedStart, ForeignText,
-    InstallOutcome, ProvisionOutcome, ResourceGroup, RunnerName, RunnerStatus, StartReason, elapsed,
+    InstallOutcome, ProvisionOutcome, ResourceGroup, RunnerName, RunnerStatus, StartReason, VmChangeOutcome,
+    elapsed,
 };
 use crate::observe::{Snapshot, list_lag};
 use crate::state::{
@@ -89,12 +90,13 @@ impl FleetState {
         self.forget_the_future(now);
         let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return self };
         self.ledger.begin(now);
+        let lag = list_lag(fleet);
         let mut has_job = seen.demand.as_ref().is_ok_and(|demand| demand.metrics.pending_jobs > 0);
         for (name, vm) in vms {
             let (known, has_entry) = (self.runners.entry(name), entries.contains_key(name));
             let until = self.ledger.count(vm, known.vm_use(has_entry), known.counted_until, now);
             known.counted_until = Some(until);
-            known.saw_vm(vm, has_entry || seen.in_flight.contains_key(name), now);
+            known.saw_vm(vm, has_entry || seen.in_flight.contains_key(name), lag, now);
             if seen.working.contains_key(name.as_str()) {
                 known.saw_job();
                 has_job = true;
@@ -117,7 +119,6 @@ impl FleetState {
             self.last_job = Some(now);
         }
         self.runners.missed_vms(|name| vms.contains_key(name));
-        let lag = list_lag(fleet);
         let is_shown = |name: &RunnerName| {
             vms.contains_key(name) || entries.contains_key(name) || seen.in_flight.contains_key(name)
         };
@@ -136,7 +137,13 @@ impl FleetState {
         match action {
             Action::Provision { replaces, .. } => self.runners.entry(name).ask_for(replaces.as_ref(), now),
             Action::Install(_) => self.runners.entry(name).unregistered_since = None,
-            Action::Destroy(_) => {}
+            Action::Prepare { .. } => {
+                let known = self.runners.entry(name);
+                known.ask_for(None, now);
+                known.is_for_standby = true;
+            }
+            Action::Deallocate(_) => self.runners.entry(name).deallocation_asked = Some(now),
+            Action::Destroy(_) | Action::ClearUserData(_) => {}
         }
     }
 
@@ -152,7 +159,41 @@ impl FleetState {
             self.record_try(name, outcome, now);
         }
         match completed {
-            Completed::Provision { reason, outcome } => {
+            Completed::Prepare { outcome, .. } => {
+                let failed = self.record_provision(name, outcome, now);
+                if outcome.made_no_vm() {
+                    self.runners.forget(name);
+                }
+                failed
+            }
+            Completed::Deallocate { outcome, .. } => {
+                let known = self.runners.entry(name);
+                match outcome {
+                    VmChangeOutcome::Done => {
+                        (known.standby_since, known.deallocation_asked) = (Some(now), None);
+                    }
+                    VmChangeOutcome::Unclear(_) => known.deallocation_asked = Some(now),
+                    VmChangeOutcome::LeftAlone(_) | VmChangeOutcome::Failed(_) => {
+                        known.deallocation_asked = None;
+                    }
+                }
+                None
+            }
+            Completed::ClearUserData { outcome, .. } => {
+                self.runners.entry(name).is_user_data_cleared |= *outcome == VmChangeOutcome::Done;
+                None
+            }
+            Completed::Provision { is_from_standby: true, outcome, .. } => {
+                let failed = self.record_provision(name, outcome, now);
+                let known = self.runners.entry(name);
+                match outcome.error() {
+                    Some(why) if outcome.made_no_vm() => known.not_taken_from_standby(why),
+                    None if outcome.made_no_vm() => known.asked_for = None,
+                    _ => known.taken_from_standby(now),
+                }
+                failed
+            }
+            Completed::Provision { reason, outcome, .. } => {
                 let failed = self.record_provision(name, outcome, now);
                 let is_resumed = matches!(reason, StartReason::Interrupted { .. });
                 // An earlier request for the VM of a resumed start may still be on its way.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    BootstrapOutcome, ForeignText, JobId, NamedJob, ProvisioningState, RunnerId, RunnerInfo, RunnerName,
-    RunnerStatus, Use, Vm, elapsed,
+    BootstrapOutcome, ForeignText, JobId, NamedJob, PowerState, ProvisioningState, RunnerId, RunnerInfo,
+    RunnerName, RunnerStatus, StandbyTag, Use, Vm, elapsed,
 };
 
 /// What was seen of a runner.
@@ -63,6 +63,21 @@ pub struct RunnerState {
     pub entry_refused: EntryRefusals,
     /// When this daemon asked Azure to remove its VM.
     pub removal_asked: Option<Timestamp>,
+    /// Its VM was asked for to be on standby.
+    #[serde(skip_serializing_if = "is_default")]
+    pub is_for_standby: bool,
+    /// Since when its VM is deallocated, and has had no runner.
+    #[serde(skip_serializing_if = "is_default")]
+    pub standby_since: Option<Timestamp>,
+    /// When the daemon asked for the deallocation of its VM, if it does not know how that ended: it may still come.
+    #[serde(skip_serializing_if = "is_default")]
+    pub deallocation_asked: Option<Timestamp>,
+    /// Its VM's user data are removed, which held its JIT configuration.
+    #[serde(skip_serializing_if = "is_default")]
+    pub is_user_data_cleared: bool,
+    /// When its VM was taken from standby.
+    #[serde(skip_serializing_if = "is_default")]
+    pub used: Option<Timestamp>,
     /// Azure has no such VM any more, whatever a list that lags shows.
     #[serde(skip_serializing_if = "is_default")]
     pub is_gone: bool,
@@ -166,6 +181,41 @@ impl RunnerState {
         self.replaces = replaces.cloned();
     }
 
+    /// Takes in that its VM is taken from standby: Azure starts it, or may.
+    pub(crate) fn taken_from_standby(&mut self, now: Timestamp) {
+        self.answered(now);
+        (self.used, self.standby_since) = (Some(now), None);
+    }
+
+    /// Takes in that its VM could not be taken from standby.
+    pub(crate) fn not_taken_from_standby(&mut self, why: &str) {
+        (self.asked_for, self.is_unanswered) = (None, false);
+        self.failed = Some(why.to_owned());
+    }
+
+    /// Takes in what a list shows of a VM that is for standby.
+    fn saw_standby(&mut self, vm: &Vm, lag: Duration, now: Timestamp) {
+        // A policy may have taken the tag.
+        let is_kept = match vm.tags.standby {
+            Some(standby) => standby == StandbyTag::Kept,
+            None => self.is_for_standby,
+        };
+        if !is_kept || self.used.is_some() {
+            self.standby_since = None;
+            return;
+        }
+        match vm.power {
+            PowerState::Deallocated => {
+                self.standby_since.get_or_insert(now);
+            }
+            // A list that lags shows what was before.
+            PowerState::Starting | PowerState::Running => {
+                self.standby_since = self.standby_since.filter(|since| elapsed(*since, now) < lag);
+            }
+            PowerState::Stopping | PowerState::Stopped | PowerState::Deallocating | PowerState::Unknown => {}
+        }
+    }
+
     /// Takes in how the request for its VM ended: Azure makes the VM, or may.
     pub(crate) fn answered(&mut self, now: Timestamp) {
         self.asked_for = Some(now);
@@ -173,7 +223,14 @@ impl RunnerState {
     }
 
     /// Takes in that a list shows its VM; whether it has an entry, or an operation of this daemon is under way.
-    pub(crate) fn saw_vm(&mut self, vm: &Vm, is_registered_or_in_flight: bool, now: Timestamp) {
+    pub(crate) fn saw_vm(
+        &mut self,
+        vm: &Vm,
+        is_registered_or_in_flight: bool,
+        lag: Duration,
+        now: Timestamp,
+    ) {
+        self.saw_standby(vm, lag, now);
         self.vm_seen = true;
         self.is_unanswered = false;
         if matches!(vm.provisioning, ProvisioningState::Succeeded | ProvisioningState::Impaired) {
@@ -280,7 +337,9 @@ impl RunnerState {
 
     /// What its VM is paid for, by what was known before the list that shows it.
     pub(crate) fn vm_use(&self, has_entry: bool) -> Use {
-        if !self.was_online {
+        if self.standby_since.is_some() {
+            Use::Standby
+        } else if !self.was_online {
             Use::Starting
         } else if self.removal_asked.is_some() || !has_entry {
             Use::Leaving
@@ -293,16 +352,17 @@ impl RunnerState {
 
     /// Whether a list that lags might not show yet what this daemon asked for.
     pub(crate) fn is_recent(&self, lag: Duration, now: Timestamp) -> bool {
-        [self.asked_for, self.removal_asked].into_iter().flatten().any(|at| elapsed(at, now) < lag)
+        let asked = [self.asked_for, self.removal_asked, self.deallocation_asked];
+        asked.into_iter().flatten().any(|at| elapsed(at, now) < lag)
     }
 
     /// When the daemon asked for, removed or installed it.
     pub(crate) fn changes(&self) -> impl Iterator<Item = Timestamp> + use<> {
-        [self.asked_for, self.removal_asked, self.installed].into_iter().flatten()
+        [self.asked_for, self.removal_asked, self.installed, self.standby_since].into_iter().flatten()
     }
 
     /// Every time that waiting is measured from.
-    pub(crate) fn times(&mut self) -> [&mut Option<Timestamp>; 13] {
+    pub(crate) fn times(&mut self) -> [&mut Option<Timestamp>; 16] {
         [
             &mut self.asked_for,
             &mut self.idle_since,
@@ -317,6 +377,9 @@ impl RunnerState {
             &mut self.said_busy,
             &mut self.entry_refused.since,
             &mut self.entry_refused.last,
+            &mut self.standby_since,
+            &mut self.deallocation_asked,
+            &mut self.used,
         ]
     }
 }

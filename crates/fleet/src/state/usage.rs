@@ -145,7 +145,7 @@ mod tests {
         let until = ledger.count(&vm, Use::Busy, Some(until), at(NOW + 30));
         assert_eq!(ledger.count(&vm, Use::Busy, Some(until), at(NOW + 10)), until, "the clock was set back");
         assert_eq!(ledger.spent.len(), 1);
-        assert_eq!(Use::ALL.map(|of| ledger.spent[0].time[of]), [60_000, 30_000, 0, 0]);
+        assert_eq!(Use::ALL.map(|of| ledger.spent[0].time[of]), [60_000, 30_000, 0, 0, 0]);
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
     fn its_json_has_a_key_for_each_use() {
         let text = r#"{"since":"2026-01-02T03:04:05Z","jobs":7,"spent":[{"size":"Standard_D4s_v5","region":"westeurope","spot":false,"starting_ms":1,"busy_ms":2,"idle_ms":3,"leaving_ms":4}]}"#;
         let ledger: Ledger = serde_json::from_str(text).expect("it is read");
-        assert_eq!(Use::ALL.map(|of| ledger.spent[0].time[of]), [1, 2, 3, 4]);
+        assert_eq!(Use::ALL.map(|of| ledger.spent[0].time[of]), [1, 2, 3, 4, 0]);
         assert_eq!(serde_json::to_string(&ledger).expect("it is written"), text);
     }
 }

@@ -12,7 +12,7 @@ use azlin_fleet::ports::{Address, Azure};
 use azlin_fleet::seeded_bug;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::meaning::{meaning, refused};
@@ -20,6 +20,7 @@ use super::{CallEffect, InProcess, SimCall};
 use crate::azure::{AzureRefusal, SET_BY_POLICY, SimPower, SimResource, SimVm, SimVmState, key};
 use crate::fault::{CodedRefusal, Side};
 use crate::http::failure_message;
+use crate::operations::PowerOrder;
 use crate::world::World;
 
 /// A call on a group's VMs, or on one of them.
@@ -180,6 +181,20 @@ pub(super) fn refusal(world: &mut World, call: &SimCall) -> Option<CallError> {
     Some(reported(refused(&refusal.coded(), call.lost())))
 }
 
+impl InProcess {
+    async fn power(&self, group: &ResourceGroup, name: &str, order: PowerOrder) -> Result<(), CallError> {
+        let (of, vm) = (group.clone(), name.to_owned());
+        let asked = on(group, "POST", Some(name));
+        let call = SimCall { path: format!("{}/{}", asked.path, order.as_str()), ..asked };
+        self.change(call, move |world| match world.order_power((&of.subscription_id, &of.name, &vm), order) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(CallError::new(CallErrorKind::NotFound, "there is no such VM")),
+            Err(refusal) => Err(refused(&refusal.coded(), CallErrorKind::OutcomeUnknown)),
+        })
+        .await
+    }
+}
+
 #[async_trait]
 impl Azure for InProcess {
     async fn vms(&self, group: &ResourceGroup) -> Result<Vec<Vm>, CallError> {
@@ -311,6 +326,38 @@ impl Azure for InProcess {
 
     async fn note_registration(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
         self.ask_to_drain(group, name, REGISTERED).await
+    }
+
+    async fn take_from_standby(
+        &self,
+        group: &ResourceGroup,
+        name: &str,
+        order: &SecretString,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), CallError> {
+        let (of, vm, text) = (group.clone(), name.to_owned(), STANDARD.encode(order.expose_secret()));
+        let more = tags.clone();
+        self.change(on(group, "PATCH", Some(name)), move |world| {
+            if !world.set_user_data(&of.subscription_id, &of.name, &vm, &text) {
+                return Err(CallError::new(CallErrorKind::NotFound, "there is no such VM"));
+            }
+            let there = world.state.azure.vms.get(&key(&of.subscription_id, &of.name, &vm));
+            let mut tags = there.map_or(Value::Null, |vm| vm.body["tags"].clone());
+            for (name, value) in &more {
+                tags[name.as_str()] = json!(value);
+            }
+            world.set_tags(&of.subscription_id, &of.name, &vm, &tags);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn start(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
+        self.power(group, name, PowerOrder::Start).await
+    }
+
+    async fn deallocate(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {
+        self.power(group, name, PowerOrder::Deallocate).await
     }
 
     async fn delete(&self, group: &ResourceGroup, name: &str) -> Result<(), CallError> {

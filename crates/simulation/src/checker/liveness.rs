@@ -215,9 +215,15 @@ impl CheckerState {
         }
         let wanted = plan.at_rest() as usize;
         let vms: Vec<&SimVm> =
-            self.vms(world, number).filter(|vm| vm.state != SimVmState::Deleting).collect();
+            self.running(world, number).filter(|vm| vm.state != SimVmState::Deleting).collect();
         if vms.len() != wanted {
             return Err(format!("{} VMs at rest, but {wanted} are wanted", vms.len()));
+        }
+        // A VM is set up for standby only where max_runners leaves room for it.
+        let (standby, most) = (self.on_standby(world, number), plan.most_on_standby() as usize);
+        let has_room = plan.full_with() as usize > wanted;
+        if standby > most || has_room && standby < most {
+            return Err(format!("{standby} VMs on standby at rest, but {most} are wanted"));
         }
         let runners = &world.state.github.runners;
         let is_mine = |name: &str| name.rsplit_once('-').is_some_and(|(head, _)| head == plan.name);

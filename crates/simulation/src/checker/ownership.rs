@@ -75,6 +75,7 @@ pub(super) fn age(world: &World, vm: &SimVm) -> Duration {
 pub(super) fn is_useful(world: &World, vm: &SimVm) -> bool {
     let entry = vm.runner.and_then(|id| world.state.github.runners.get(&id));
     vm.state == SimVmState::Deleting
+        || vm.is_on_standby()
         || age(world, vm) < 12 * MINUTE
         // GitHub reports a runner that was lost in its job as busy for a while.
         || entry.is_some_and(|entry| entry.online || entry.job.is_some())

@@ -3,7 +3,7 @@
 use azlin_daemon::Planned;
 use azlin_fleet::config::defaults_in_words;
 use azlin_fleet::explain::next_changes;
-use azlin_fleet::model::{Action, PhaseKind, ScalingAction, elapsed, in_words};
+use azlin_fleet::model::{Action, EphemeralRunner, PhaseKind, ScalingAction, elapsed, in_words};
 use azlin_fleet::plan::{DecisionStatus, RollStatus, next_limits};
 use serde_json::{Value, json};
 
@@ -20,6 +20,8 @@ pub(super) fn table(planned: &[Planned], terminal: Terminal) -> String {
     };
     let starts = count(|action| matches!(action, Action::Provision { .. }));
     let removals = count(|action| matches!(action, Action::Destroy(_)));
+    let prepared = count(|action| matches!(action, Action::Prepare { .. }));
+    let prepared = if prepared > 0 { format!("{prepared} to prepare for standby, ") } else { String::new() };
     let installs = count(|action| matches!(action, Action::Install(_)));
     let installs = if installs > 0 { format!("{installs} to install, ") } else { String::new() };
     let is_unknown = |planned: &&Planned| !planned.seen.has_whole_lists();
@@ -27,8 +29,9 @@ pub(super) fn table(planned: &[Planned], terminal: Terminal) -> String {
         planned.iter().filter(is_unknown).map(|planned| planned.fleet.name.as_str()).collect();
     let unknown =
         if unknown.is_empty() { String::new() } else { format!("; not known for {}", unknown.join(", ")) };
-    text +=
-        &format!("Plan: {starts} to start, {installs}{removals} to remove{unknown}. Nothing was changed.\n");
+    text += &format!(
+        "Plan: {starts} to start, {installs}{prepared}{removals} to remove{unknown}. Nothing was changed.\n"
+    );
     text
 }
 
@@ -104,6 +107,19 @@ fn actions(planned: &Planned, terminal: Terminal) -> String {
         let alike = rest.iter().take_while(|action| is_start && *action == first).count().max(1);
         rest = &rest[alike..];
         let (mark, tone, what) = match first {
+            Action::Provision { standby: Some(standby), .. } => {
+                ("+", Tone::Good, format!("start {} from standby", standby.runner))
+            }
+            Action::Prepare { offerings, .. } => {
+                let place = offerings.first().map_or(String::new(), |place| format!(" ({place})"));
+                ("+", Tone::Good, format!("make a VM for standby{place}"))
+            }
+            Action::Deallocate(standby) => {
+                ("~", Tone::Warning, format!("deallocate {} once it is set up", standby.runner))
+            }
+            Action::ClearUserData(standby) => {
+                ("~", Tone::Warning, format!("clear the user data of {}", standby.runner))
+            }
             Action::Provision { offerings, .. } => {
                 let what =
                     if alike == 1 { "start a runner".to_owned() } else { format!("start {alike} runners") };
@@ -123,7 +139,8 @@ fn actions(planned: &Planned, terminal: Terminal) -> String {
     text
 }
 
-/// Runners that can still take a job, that run one, and that are on their way out; `None` if they are not known.
+/// Runners that can still take a job, that run one, and that are on their way out; `None` if they are not known. VMs for
+/// standby are none of them.
 fn counts(planned: &Planned) -> Option<[u32; 3]> {
     if !planned.seen.has_whole_lists() {
         return None;
@@ -132,7 +149,10 @@ fn counts(planned: &Planned) -> Option<[u32; 3]> {
     let runners = &planned.plan.runners;
     let available = planned.plan.decision.current_runner_count;
     let busy = of(runners.iter().filter(|runner| runner.is_busy()).count());
-    Some([available, busy, of(runners.len()).saturating_sub(available + busy)])
+    let is_for_standby =
+        |runner: &&EphemeralRunner| matches!(runner.status.kind(), PhaseKind::Preparing | PhaseKind::Standby);
+    let standby = of(runners.iter().filter(is_for_standby).count());
+    Some([available, busy, of(runners.len()).saturating_sub(available + busy + standby)])
 }
 
 /// `docs/reference/schemas/plan.schema.json`.
@@ -141,16 +161,31 @@ pub(super) fn json(planned: &[Planned]) -> Value {
         let Planned { fleet, plan, trouble, .. } = planned;
         let actions = plan.actions.iter().map(|action| (action, action.reason().to_string()));
         let actions = actions.map(|(action, reason)| match action {
-            Action::Provision { replaces, offerings, .. } => {
+            Action::Provision { replaces, standby, offerings, .. } => {
                 let place = offerings.first();
                 json!({
                     "action": "provision", "replaces": replaces, "reason": reason,
+                    "standby": standby.as_ref().map(|standby| &standby.runner),
                     "size": place.map(|place| &place.size), "zone": place.map(|place| &place.zone),
                     "location": place.map(|place| &place.location), "spot": place.map(|place| place.spot),
                 })
             }
             Action::Install(install) => {
                 json!({"action": "install", "runner": install.runner, "reason": reason})
+            }
+            Action::Prepare { offerings, .. } => {
+                let place = offerings.first();
+                json!({
+                    "action": "prepare", "reason": reason,
+                    "size": place.map(|place| &place.size), "zone": place.map(|place| &place.zone),
+                    "location": place.map(|place| &place.location), "spot": place.map(|place| place.spot),
+                })
+            }
+            Action::Deallocate(standby) => {
+                json!({"action": "deallocate", "runner": standby.runner, "reason": reason})
+            }
+            Action::ClearUserData(standby) => {
+                json!({"action": "clear_user_data", "runner": standby.runner, "reason": reason})
             }
             Action::Destroy(destroy) => {
                 json!({"action": "destroy", "runner": destroy.runner, "reason": reason})

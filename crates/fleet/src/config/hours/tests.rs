@@ -83,7 +83,7 @@ fn days_are_names_and_ranges() {
 
 #[test]
 fn what_hours_do_not_name_is_the_fleets_own() {
-    let limits = |min_runners, max_runners| Limits { min_runners, max_runners };
+    let limits = |min_runners, max_runners| Limits { min_runners, max_runners, standby: 0 };
     let of = |rest: &str| read(&format!("from = '08:00'\nto = '18:00'\ntime_zone = 'UTC'\n{rest}"));
     assert_eq!(of("min_runners = 3").expect("valid").limits, limits(3, 10));
     assert_eq!(of("max_runners = 20").expect("valid").limits, limits(1, 20));
@@ -104,7 +104,7 @@ fn what_is_wrong_with_hours_is_said_with_what_is_allowed() {
         (valid.replace('3', "11"), "in these hours min_runners is 11, more than max_runners, which is 10"),
         (valid.replace("to = '18:00'\n", ""), "add in [hours]: to = \"18:00\""),
         (format!("{valid}\nminimum = 3"), "there is no such key in [hours]"),
-        (format!("{valid}\nstandby = 3"), "there is no such key in [hours]"),
+        (format!("{valid}\nstandby = -1"), "hours.standby: found the number -1"),
     ] {
         let said = read(&entry).expect_err("a problem");
         assert!(said.contains(expected), "{entry}\n{said}");

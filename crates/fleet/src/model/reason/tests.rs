@@ -69,6 +69,7 @@ proptest! {
         (draining, max_runners, target, partly_known) in (0..3u32, 0..3u32, 0..3u32, any::<bool>()),
     ) {
         let reason = ScalingReason {
+            preparing: 0,
             pending_jobs, partly_known, needed, available, busy, draining, max_runners, target, cause,
         };
         let sentence = reason.to_string();

@@ -19,7 +19,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn limits(min_runners: u32, max_runners: u32) -> Limits {
-    Limits { min_runners, max_runners }
+    Limits { min_runners, max_runners, standby: 0 }
 }
 
 #[test]

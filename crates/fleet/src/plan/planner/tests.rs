@@ -6,6 +6,7 @@ mod order;
 mod properties;
 mod removals;
 mod ssh;
+mod standby;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -380,6 +381,7 @@ fn starts_that_fail_are_tried_less_and_less_often() {
     let mut scene = Scene::new("").pending(8, 1);
     let action = Action::Provision {
         replaces: None,
+        standby: None,
         offerings: vec![],
         reason: StartReason::Scaling(ScalingReason::IDLE),
     };
@@ -412,6 +414,7 @@ fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes
     let mut scene = Scene::new("").pending(8, 1);
     let action = Action::Provision {
         replaces: None,
+        standby: None,
         offerings: vec![],
         reason: StartReason::Scaling(ScalingReason::IDLE),
     };
@@ -439,7 +442,11 @@ fn what_only_a_person_can_mend_stops_the_fleet_but_for_one_try_every_two_minutes
 fn first_sizes(scene: &Scene) -> Vec<String> {
     let size = |action: Action| match action {
         Action::Provision { offerings, .. } => offerings.first().map(|place| place.size.clone()),
-        Action::Install(_) | Action::Destroy(_) => None,
+        Action::Install(_)
+        | Action::Destroy(_)
+        | Action::Prepare { .. }
+        | Action::Deallocate(_)
+        | Action::ClearUserData(_) => None,
     };
     scene.plan().actions.into_iter().filter_map(size).collect()
 }
@@ -590,6 +597,7 @@ fn vms_are_looked_for_where_they_were_made() {
         &with_vm.name(2, 0),
         &Action::Provision {
             replaces: None,
+            standby: None,
             offerings: vec![],
             reason: StartReason::Scaling(ScalingReason::IDLE),
         },

@@ -60,6 +60,7 @@ impl Row {
             available: self.available,
             busy: self.busy,
             draining: self.draining,
+            preparing: 0,
             not_removable: self.not_removable,
             partly_known: self.partly_known,
         };
@@ -71,7 +72,7 @@ impl Row {
             last_job: self.last_job_ago.map(|ago| at(1_000 - ago)),
             now: at(1_000),
         };
-        let warm = WarmConfig { keep_for: Duration::from_secs(self.keep_for) };
+        let warm = WarmConfig { keep_for: Duration::from_secs(self.keep_for), standby: 0 };
         scale(&self.config, warm, self.enabled, &load, timing)
     }
 }

@@ -21,6 +21,7 @@ fn tags(plan: &RehearsalPlan) -> std::collections::BTreeMap<String, String> {
         runner_id: Some(RunnerId(7)),
         replaces: None,
         host_key: None,
+        standby: None,
     };
     tags.to_tags()
 }

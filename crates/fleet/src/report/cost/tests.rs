@@ -27,7 +27,7 @@ fn empty() -> Scene {
 
 fn spent(fleet_state: &FleetState) -> [u64; 4] {
     let spent = fleet_state.ledger.spent.first().cloned().unwrap_or_default();
-    Use::ALL.map(|of| spent.time[of] / 1000)
+    [Use::Starting, Use::Busy, Use::Idle, Use::Leaving].map(|of| spent.time[of] / 1000)
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn it_is_told_in_dollars() {
     let mut prices = Prices { as_of: "2027-01-31".to_owned(), ..Prices::default() };
     let fleet_state = looks(&[(900, Idle), (1800, Busy), (3600, Busy), (4050, Absent)]);
     let seen = Scene::new("").runner(1, 0, Busy).seen;
-    let of = |prices: &Prices| Cost::of(&fleet_state.ledger, &seen, prices).expect("VMs were seen");
+    let of = |prices: &Prices| Cost::of(&fleet_state.ledger, &seen, prices, None).expect("VMs were seen");
 
     let unknown = of(&prices);
     assert_eq!((unknown.total, unknown.idle_share), (0.0, None));
@@ -99,7 +99,7 @@ fn it_is_told_in_dollars() {
 
     prices.on_demand.set(&fleet_state.ledger.spent[0].region, "Standard_D4s_v5", 400_000);
     let cost = of(&prices);
-    assert_eq!(Use::ALL.map(|of| cost.by_use[of]), [0.1, 0.2, 0.1, 0.05]);
+    assert_eq!(Use::ALL.map(|of| cost.by_use[of]), [0.1, 0.2, 0.1, 0.05, 0.0]);
     assert_eq!((cost.total, cost.per_hour, cost.idle_share), (0.45, Some(0.4), Some(0.222_222)));
     assert_eq!((cost.jobs, cost.per_job), (1, Some(0.45)));
     assert_eq!(cost.prices_as_of, "2027-01-31");
@@ -108,14 +108,14 @@ fn it_is_told_in_dollars() {
 
     let mut two = fleet_state.ledger.clone();
     two.jobs = 2;
-    let cost = Cost::of(&two, &seen, &prices).expect("VMs were seen");
+    let cost = Cost::of(&two, &seen, &prices, None).expect("VMs were seen");
     assert_eq!(cost.per_job, Some(0.225));
 }
 
 #[test]
 fn there_is_something_to_tell_once_anything_costs() {
     let ledger = Ledger { since: Some(at(NOW)), ..Ledger::default() };
-    let none = Cost::of(&ledger, &empty().seen, &Prices::default()).expect("it is counted");
+    let none = Cost::of(&ledger, &empty().seen, &Prices::default(), None).expect("it is counted");
     assert!(!none.is_something());
     assert_eq!((none.per_job, none.idle_share), (None, None));
     for cost in [
@@ -129,7 +129,7 @@ fn there_is_something_to_tell_once_anything_costs() {
 
 #[test]
 fn nothing_is_told_before_anything_was_seen() {
-    assert_eq!(Cost::of(&Ledger::default(), &empty().seen, &Prices::default()), None);
+    assert_eq!(Cost::of(&Ledger::default(), &empty().seen, &Prices::default(), None), None);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn vms_of_two_prices_are_counted_apart() {
 fn a_fleet_without_vms_costs_nothing_without_a_sign() {
     let scene = empty();
     let fleet_state = looks(&[]);
-    let cost = Cost::of(&fleet_state.ledger, &scene.seen, &Prices::default()).expect("it counts");
+    let cost = Cost::of(&fleet_state.ledger, &scene.seen, &Prices::default(), None).expect("it counts");
     let shown = serde_json::to_string(&cost).expect("it is written");
     assert!(cost.per_hour.is_some_and(f64::is_sign_positive) && cost.total.is_sign_positive(), "{shown}");
     assert!(!shown.contains(":-0"), "{shown}");

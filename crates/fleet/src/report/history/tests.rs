@@ -49,7 +49,7 @@ fn a_minute_has_one_sample_and_the_most_jobs_that_waited_in_it() {
     let mut first = History::default();
     first.saw(&status);
     let vms = first.minutes[0].vms.expect("they were seen");
-    assert_eq!(Use::ALL.map(|of| vms[of]), [1, 1, 1, 3], "starting, busy, idle, leaving");
+    assert_eq!(Use::ALL.map(|of| vms[of]), [1, 1, 1, 3, 0], "starting, busy, idle, leaving, standby");
 }
 
 /// Unknown is not zero: the chart has a gap.

@@ -26,6 +26,7 @@ fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -
         vm: None,
     };
     FleetStatus {
+        standby: 0,
         pool: name.parse().expect("a good name"),
         scope: "repo:o/r".to_owned(),
         enabled: true,

@@ -194,6 +194,7 @@ fn what_became_of_vms_closes_and_opens_their_places() {
         let runner_name = crate::model::RunnerName::new(&pool, created_at, 1);
         let fleet = ci();
         let tags = crate::model::VmTags {
+            standby: None,
             pool: pool.clone(),
             github: ForeignText::default(),
             scope: fleet.scope,

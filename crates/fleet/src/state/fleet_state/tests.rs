@@ -13,7 +13,7 @@ use crate::observe::Operation;
 use crate::state::RunnerState;
 
 const WHY: StartReason = StartReason::Scaling(ScalingReason::IDLE);
-const PROVISION: Action = Action::Provision { replaces: None, offerings: vec![], reason: WHY };
+const PROVISION: Action = Action::Provision { replaces: None, standby: None, offerings: vec![], reason: WHY };
 
 fn see(scene: &Scene, later: i64) -> FleetState {
     scene.fleet_state.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW + later))
@@ -48,7 +48,8 @@ fn what_begins_is_known_before_any_list_shows_it() {
     let scene = Scene::new("");
     let (new, old) = (scene.name(1, 0), scene.name(2, 0));
     let mut fleet_state = FleetState::default();
-    let replace = Action::Provision { replaces: Some(old.clone()), offerings: vec![], reason: WHY };
+    let replace =
+        Action::Provision { replaces: Some(old.clone()), standby: None, offerings: vec![], reason: WHY };
     fleet_state.begin(&new, &replace, at(NOW));
     let known = fleet_state.runners.get(&new).expect("remembered");
     assert_eq!((known.asked_for, known.replaces.as_ref()), (Some(at(NOW)), Some(&old)));
@@ -81,7 +82,11 @@ fn what_made_no_vm_is_forgotten_unless_an_earlier_request_for_it_may_arrive() {
         fleet_state.begin(&name, &PROVISION, at(NOW));
         assert!(fleet_state.runners.get(&name).is_some_and(|known| known.is_unanswered), "before it is sent");
         let situation = format!("{reason:?} {outcome:?}");
-        fleet_state.record(&name, &Completed::Provision { reason, outcome }, at(NOW + 5));
+        fleet_state.record(
+            &name,
+            &Completed::Provision { reason, is_from_standby: false, outcome },
+            at(NOW + 5),
+        );
         let known = fleet_state.runners.get(&name).map(|known| known.is_unanswered);
         assert_eq!(known, expected, "{situation}");
     }
@@ -193,7 +198,7 @@ fn a_start_that_came_to_nothing_begins_no_cooldown() {
         (ProvisionOutcome::LeftAlone("stopping".to_owned()), true),
     ] {
         let mut fleet_state = scaled();
-        let completed = Completed::Provision { reason: WHY, outcome };
+        let completed = Completed::Provision { reason: WHY, is_from_standby: false, outcome };
         fleet_state.record(&Scene::new("").name(1, 0), &completed, at(NOW));
         assert_eq!(fleet_state.scaling.at.is_some(), begins, "{completed:?}");
     }
@@ -255,7 +260,7 @@ fn a_failed_start_is_returned_with_its_reason_once() {
         (ProvisionOutcome::Failed(Failure::stop(text())), Some(FailedStart::Refused)),
         (ProvisionOutcome::Bootstrap(broken), Some(FailedStart::NotInstalled)),
     ] {
-        let completed = Completed::Provision { reason: WHY, outcome };
+        let completed = Completed::Provision { reason: WHY, is_from_standby: false, outcome };
         assert_eq!(FleetState::default().record(&name, &completed, at(NOW)), expected, "{completed:?}");
     }
     let limit = Duration::from_secs(600);

@@ -63,6 +63,7 @@ fn planned(pool: &str, scaling: &str, jobs: (u32, i64), runners: &[(i64, Option<
             runner_id: Some(RunnerId(id)),
             replaces: None,
             host_key: None,
+            standby: None,
         };
         let vm = Vm {
             name: runner_name.to_string().into(),

@@ -1,7 +1,7 @@
 //! The whole of one fleet.
 
 use azlin_fleet::config::defaults_in_words;
-use azlin_fleet::model::{PhaseKind, ScalingAction, age, counted, dollars, elapsed, short};
+use azlin_fleet::model::{PhaseKind, ScalingAction, Use, age, counted, dollars, elapsed, short};
 use azlin_fleet::observe::QueuedJob;
 use azlin_fleet::report::{Cost, FleetStatus, RecentStatus, RunnerRow};
 use jiff::Timestamp;
@@ -18,7 +18,9 @@ const FEW: usize = 5;
 pub fn whole(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Terminal) -> String {
     let state = if fleet.enabled {
         let by_hand = fleet.manual_count.map_or(String::new(), |count| format!(", {count} by hand"));
-        format!("{} to {}{by_hand}", fleet.min_runners, counted(fleet.max_runners, "runner"))
+        let standby =
+            if fleet.standby > 0 { format!(", {} on standby", fleet.standby) } else { String::new() };
+        format!("{} to {}{standby}{by_hand}", fleet.min_runners, counted(fleet.max_runners, "runner"))
     } else {
         terminal.paint(Tone::Warning, "not enabled")
     };
@@ -141,8 +143,8 @@ fn runners(runners: &[RunnerRow], now: Timestamp, terminal: Terminal) -> String 
     for runner in runners {
         let tone = match runner.phase {
             PhaseKind::Active | PhaseKind::Registered => Tone::Good,
-            PhaseKind::Provisioning => Tone::Warning,
-            PhaseKind::Draining | PhaseKind::Destroyed => Tone::Faint,
+            PhaseKind::Provisioning | PhaseKind::Preparing => Tone::Warning,
+            PhaseKind::Draining | PhaseKind::Destroyed | PhaseKind::Standby => Tone::Faint,
         };
         let phase = terminal.paint(tone, format!("{:<phase_width$}", runner.phase));
         let (name, created) = (runner.runner_name.as_str(), age(runner.created_at, now));
@@ -183,6 +185,10 @@ fn cost_in_words(cost: &Cost, now: Timestamp) -> String {
         told += &format!("; {} in {}", dollars(cost.total), short(cost.age(now)));
         if let Some(share) = cost.idle_share {
             told += &format!(", {:.0} % of it idle", share * 100.0);
+        }
+        let standby = cost.by_use[Use::Standby];
+        if standby > 0.0 {
+            told += &format!(", {} of it for disks of VMs on standby", dollars(standby));
         }
         if let Some(per_job) = cost.per_job {
             told += &format!(", {} for each of {}", dollars(per_job), counted(cost.jobs, "job"));

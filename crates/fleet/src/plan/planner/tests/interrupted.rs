@@ -82,7 +82,12 @@ fn an_interrupted_replacement_replaces_the_same_runner() {
     let scene = scene.remember(2, 20, |known| known.ask_for(Some(&old), at(NOW - 20)));
     let replaces = scene.plan().actions.into_iter().find_map(|action| match action {
         Action::Provision { replaces, reason: StartReason::Interrupted { .. }, .. } => replaces,
-        Action::Provision { .. } | Action::Install(_) | Action::Destroy(_) => None,
+        Action::Provision { .. }
+        | Action::Install(_)
+        | Action::Destroy(_)
+        | Action::Prepare { .. }
+        | Action::Deallocate(_)
+        | Action::ClearUserData(_) => None,
     });
     assert_eq!(replaces, Some(old));
 }

@@ -104,7 +104,11 @@ enum Other {
 fn new_starts(plan: &Plan) -> usize {
     let is_new = |action: &&Action| match action {
         Action::Provision { reason, .. } => !matches!(reason, StartReason::Interrupted { .. }),
-        Action::Install(_) | Action::Destroy(_) => false,
+        Action::Install(_)
+        | Action::Destroy(_)
+        | Action::Prepare { .. }
+        | Action::Deallocate(_)
+        | Action::ClearUserData(_) => false,
     };
     plan.actions.iter().filter(is_new).count()
 }

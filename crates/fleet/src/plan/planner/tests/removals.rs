@@ -67,7 +67,11 @@ fn how_a_removal_went_is_remembered_until_it_gets_on() {
     let scene = stopped("");
     let destroy = scene.plan().actions.into_iter().find_map(|action| match action {
         Action::Destroy(destroy) => Some(destroy),
-        Action::Provision { .. } | Action::Install(_) => None,
+        Action::Provision { .. }
+        | Action::Install(_)
+        | Action::Prepare { .. }
+        | Action::Deallocate(_)
+        | Action::ClearUserData(_) => None,
     });
     let destroy = destroy.expect("it is removed");
     assert_eq!(destroy.proof, Proof::Stopped);
