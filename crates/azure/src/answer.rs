@@ -15,6 +15,8 @@ pub(crate) fn is_documented(method: &Method, reply: &HttpReply) -> bool {
         Method::DELETE => (&[200, 202, 204], true),
         // Replaced, or created.
         Method::PUT => (&[200, 201], false),
+        // Told, or accepted: a VM is started or deallocated.
+        Method::POST => (&[200, 202], reply.status.as_u16() == 202),
         _ => (&[200], false),
     };
     let has_form = begins_as_json(reply) || may_be_empty && reply.body.is_empty();
@@ -54,7 +56,10 @@ mod tests {
             (Method::GET, 202, json, false),
             (Method::GET, 204, "", false),
             (Method::POST, 200, json, true),
-            (Method::POST, 202, "", false),
+            (Method::POST, 202, "", true),
+            (Method::POST, 202, page, false),
+            (Method::POST, 200, "", false),
+            (Method::POST, 204, "", false),
             (Method::PUT, 201, json, true),
             (Method::PUT, 200, json, true),
             (Method::PUT, 200, page, false),

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use azlin_azure::{AzureClient, AzureEnvironment, AzureSettings};
 use azlin_fleet::model::{
-    CallErrorKind, Orphan, OrphanKind, PowerState, ProvisioningState, QuotaScope, ResourceGroup, RunnerName,
-    Vm, VmSpec, VmTags,
+    CallErrorKind, Orphan, OrphanKind, PowerState, ProvisioningState, QuotaScope, ResourceGroup, RunnerId,
+    RunnerName, StandbyTag, Vm, VmSpec, VmTags,
 };
 use azlin_fleet::ports::{Address, Azure};
 use azlin_simcloud::fixture::vm_spec;
@@ -41,6 +41,10 @@ fn group() -> ResourceGroup {
         subscription_id: "11111111-2222-3333-4444-555555555555".to_owned(),
         name: "Ci".to_owned(),
     }
+}
+
+fn of_spec(number: u32) -> VmTags {
+    VmTags::of(spec(number).name.as_str(), &spec(number).tags).expect("ours")
 }
 
 fn spec(number: u32) -> VmSpec {
@@ -132,6 +136,49 @@ async fn a_vm_comes_runs_and_goes() {
     azure.delete(&group(), &vms[0].name).await.expect("a removal");
     until(&azure, <[Vm]>::is_empty).await;
     azure.delete(&group(), &vms[0].name).await.expect("gone is gone");
+}
+
+#[tokio::test]
+async fn a_vm_on_standby_is_deallocated_handed_to_a_runner_and_started() {
+    let (served, azure) = world("").await;
+    let standby = VmTags { standby: Some(StandbyTag::Kept), ..of_spec(1) };
+    let mut tags = standby.to_tags();
+    tags.insert("cost-centre".to_owned(), "7".to_owned());
+    azure.create(&VmSpec { tags, ..spec(1) }).await.expect("a VM");
+    let vms = until(&azure, |vms| vms.iter().any(is_up)).await;
+    assert_eq!(vms[0].tags.standby, Some(StandbyTag::Kept));
+    let name = spec(1).name;
+
+    azure.deallocate(&group(), name.as_str()).await.expect("it is taken");
+    until(&azure, |vms| vms.iter().any(Vm::is_on_standby)).await;
+
+    let now: Timestamp = "2026-01-02T09:00:00Z".parse().expect("a time");
+    let order = SecretString::from("azlin-run 7 r SECRET".to_owned());
+    let used = VmTags::of_use(RunnerId(7), now);
+    azure.take_from_standby(&group(), name.as_str(), &order, &used).await.expect("it is taken");
+    let vms = azure.vms(&group()).await.expect("a list");
+    assert_eq!((vms[0].tags.standby, vms[0].tags.runner_id), (Some(StandbyTag::Used(now)), Some(RunnerId(7))));
+    let body = served.world().state.azure.vms.values().next().expect("one").body.clone();
+    assert_eq!(body["tags"]["cost-centre"], "7", "what others have tagged stays");
+    assert!(azure.was_registered(&group(), name.as_str()).await.expect("it is there"));
+
+    azure.start(&group(), name.as_str()).await.expect("it is taken");
+    until(&azure, |vms| vms.iter().any(is_up)).await;
+    azure.start(&group(), name.as_str()).await.expect("one that runs stays as it is");
+    let gone = azure.start(&group(), "ci-gone").await.expect_err("there is no such VM");
+    assert_eq!(gone.kind, CallErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_start_that_azure_has_no_capacity_for_is_refused_as_a_creation_is() {
+    let (_served, azure) = world("[[faults]]\nwhat = 'no_capacity'\nfrom = '2s'\n").await;
+    azure.create(&spec(1)).await.expect("a VM");
+    until(&azure, |vms| vms.iter().any(is_up)).await;
+    azure.deallocate(&group(), spec(1).name.as_str()).await.expect("it is taken");
+    until(&azure, |vms| vms.iter().any(|vm| vm.power == PowerState::Deallocated)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let error = azure.start(&group(), spec(1).name.as_str()).await.expect_err("no capacity");
+    assert_eq!(error.kind, CallErrorKind::NoCapacity, "{error}");
 }
 
 #[tokio::test]

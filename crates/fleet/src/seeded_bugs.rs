@@ -74,6 +74,10 @@ mod seeds {
         RunLevel,
         /// A VM that Azure calls failed is replaced, though it runs and its runner is online.
         FailedIsReplaced,
+        /// A VM that is set up for standby takes no room of the maximum, though it runs.
+        PreparingNotCounted,
+        /// A fleet looks after an event only when its queue is polled.
+        EventsWait,
         /// A name from outside is shown as it came.
         RawText,
         /// What is remembered of a runner stays when the runner is gone.
@@ -86,7 +90,7 @@ mod seeds {
 
     impl Bug {
         /// All bugs.
-        pub const ALL: [Bug; 22] = [
+        pub const ALL: [Bug; 24] = [
             Bug::NoCooldown,
             Bug::NoStarvationRule,
             Bug::BusyNotCounted,
@@ -105,6 +109,8 @@ mod seeds {
             Bug::FirstPage,
             Bug::RunLevel,
             Bug::FailedIsReplaced,
+            Bug::PreparingNotCounted,
+            Bug::EventsWait,
             Bug::RawText,
             Bug::NothingForgotten,
             Bug::EveryRunRead,

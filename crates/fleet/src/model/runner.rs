@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{BrokenReason, DrainReason, ForeignText, Label, RunnerId, RunnerName, Scope, Vm};
+use crate::seeded_bug;
 
 /// Whether a runner is connected to GitHub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,10 +149,12 @@ impl EphemeralRunner {
     /// Whether the runner counts towards `max_runners`. An entry that cannot be real does not, nor does a VM that is
     /// deallocated.
     pub fn takes_room(&self) -> bool {
-        !matches!(
-            self.status,
-            Phase::Standby | Phase::Draining { why: DrainReason::Broken(BrokenReason::BusyWithoutVm) }
-        ) && !self.was_on_standby()
+        let takes_none = match self.status {
+            Phase::Standby | Phase::Draining { why: DrainReason::Broken(BrokenReason::BusyWithoutVm) } => true,
+            Phase::Preparing { .. } => seeded_bug!(PreparingNotCounted, false, true),
+            _ => self.was_on_standby(),
+        };
+        !takes_none
     }
 
     /// Whether it is on its way out and was never taken from standby: it does not run.

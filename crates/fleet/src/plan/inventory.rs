@@ -194,13 +194,23 @@ impl RunnerView<'_> {
     /// The phase of a VM for standby that has had no runner.
     fn kept(&self, vm: &Vm) -> Phase {
         let limit = self.fleet.lifecycle.boot_timeout;
+        // Azure tells no power of a VM that it could not make, and none while it cannot be asked.
+        let untold = self.known.unregistered_since.is_some_and(|since| elapsed(since, self.now) > limit);
+        let is_late = match vm.power {
+            PowerState::Starting | PowerState::Running => self.age() > limit,
+            PowerState::Unknown => self.age() > limit && untold,
+            PowerState::Stopping
+            | PowerState::Stopped
+            | PowerState::Deallocating
+            | PowerState::Deallocated => false,
+        };
         if vm.provisioning == ProvisioningState::Withheld {
             self.preparing()
         } else if self.known.standby_since.is_some() {
             Phase::Standby
         } else if vm.provisioning == ProvisioningState::Failed {
             Phase::Draining { why: not_made(vm) }
-        } else if matches!(vm.power, PowerState::Starting | PowerState::Running) && self.age() > limit {
+        } else if is_late {
             broken(BrokenReason::NotPrepared { limit })
         } else {
             self.preparing()
