@@ -157,7 +157,10 @@ async fn a_vm_on_standby_is_deallocated_handed_to_a_runner_and_started() {
     let used = VmTags::of_use(RunnerId(7), now);
     azure.take_from_standby(&group(), name.as_str(), &order, &used).await.expect("it is taken");
     let vms = azure.vms(&group()).await.expect("a list");
-    assert_eq!((vms[0].tags.standby, vms[0].tags.runner_id), (Some(StandbyTag::Used(now)), Some(RunnerId(7))));
+    assert_eq!(
+        (vms[0].tags.standby, vms[0].tags.runner_id),
+        (Some(StandbyTag::Used(now)), Some(RunnerId(7)))
+    );
     let body = served.world().state.azure.vms.values().next().expect("one").body.clone();
     assert_eq!(body["tags"]["cost-centre"], "7", "what others have tagged stays");
     assert!(azure.was_registered(&group(), name.as_str()).await.expect("it is there"));

@@ -9,4 +9,5 @@ mod fit;
 mod fixture;
 mod jobs;
 mod stand_in;
+mod standby;
 mod survival;

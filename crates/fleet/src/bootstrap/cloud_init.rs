@@ -149,7 +149,7 @@ fn standby(machine: &MachineConfig) -> String {
     format!(
         "[Unit]\nDescription=Set this machine up, and make it the runner that it is asked for\n\
          After=network-online.target\nWants=network-online.target\nConditionPathExists=!/run/azlin-ended\n\n\
-         [Service]\nType=oneshot\nExecStart={RUNNER_PATH} standby {PREPARE_PATH}\nTimeoutStartSec={}\n\
+         [Service]\nType=exec\nExecStart={RUNNER_PATH} standby {PREPARE_PATH}\nRuntimeMaxSec={}\n\
          SyslogIdentifier={IDENTIFIER}\nStandardOutput=journal+console\nStandardError=journal+console\n\n\
          [Install]\nWantedBy=multi-user.target\n",
         longest_start(machine).as_secs()

@@ -734,8 +734,12 @@ is_asked() {
 
 # At each boot of a machine for standby. One that has had a runner has no use any more: it never gets a second.
 standby() {
-    await_boot
-    "$1"
+    if [ ! -e "$state/prepared" ]; then
+        # At a later boot cloud-init's end is not waited for: nothing is installed.
+        await_boot
+        "$1"
+        : >"$state/prepared"
+    fi
     text=
     tries=0
     until read_user_data || [ "$tries" -ge 30 ]; do

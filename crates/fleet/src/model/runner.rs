@@ -150,7 +150,9 @@ impl EphemeralRunner {
     /// deallocated.
     pub fn takes_room(&self) -> bool {
         let takes_none = match self.status {
-            Phase::Standby | Phase::Draining { why: DrainReason::Broken(BrokenReason::BusyWithoutVm) } => true,
+            Phase::Standby | Phase::Draining { why: DrainReason::Broken(BrokenReason::BusyWithoutVm) } => {
+                true
+            }
             Phase::Preparing { .. } => seeded_bug!(PreparingNotCounted, false, true),
             _ => self.was_on_standby(),
         };

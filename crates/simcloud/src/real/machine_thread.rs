@@ -72,20 +72,37 @@ impl MachineLoop {
     }
 
     fn run(&self) {
-        let sandbox = self.run_machine();
-        if let Err(error) = &sandbox {
-            let _ = writeln!(io::stderr(), "azlin-simcloud: {}: {error}", self.vm.name);
-        }
-        if !self.is_ordered(Order::Remove) {
-            locked(self.state.ingress.world()).powered_off(self.vm.uid);
-        }
+        let sandbox = self.make();
         while !self.is_ordered(Order::Remove) {
-            std::thread::sleep(GLANCE);
+            if let Err(error) = sandbox
+                .as_ref()
+                .map_err(ToString::to_string)
+                .and_then(|sandbox| self.run_machine(sandbox).map_err(|error| error.to_string()))
+            {
+                let _ = writeln!(io::stderr(), "azlin-simcloud: {}: {error}", self.vm.name);
+            }
+            if !self.is_ordered(Order::Remove) {
+                locked(self.state.ingress.world()).powered_off(self.vm.uid);
+            }
+            while !self.is_ordered(Order::Remove) && !self.is_started_again() {
+                std::thread::sleep(GLANCE);
+            }
         }
         drop(sandbox);
         if let Some(vm) = locked(self.state.ingress.world()).vm(self.vm.uid) {
             vm.machine = None;
         }
+    }
+
+    /// Whether the VM, which was off, was started: its machine boots again, with the disk that it has.
+    fn is_started_again(&self) -> bool {
+        let runs = locked(self.state.ingress.world()).vm(self.vm.uid).is_some_and(|vm| vm.is_running());
+        let off = Order::PowerOff as u8;
+        if runs {
+            // The order from when it was off; that to remove it stays.
+            let _ = self.order.compare_exchange(off, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        runs
     }
 
     fn note(&self, change: impl FnOnce(&mut RealMachine)) {
@@ -96,8 +113,8 @@ impl MachineLoop {
         }
     }
 
-    /// Makes the machine, and runs it until it is off.
-    fn run_machine(&self) -> io::Result<Sandbox> {
+    /// Makes the machine.
+    fn make(&self) -> io::Result<Sandbox> {
         let plant = |root: &Path| seed::plant(root, &self.vm);
         let mut sandbox = Sandbox::make(&self.state.settings, &self.state.folder, plant)?;
         sandbox.open(&self.state.ingress, &self.vm.name)?;
@@ -106,16 +123,21 @@ impl MachineLoop {
             machine.netns.clone_from(&sandbox.network.netns);
             machine.console = sandbox.console();
         });
+        Ok(sandbox)
+    }
+
+    /// Runs the machine until it is off.
+    fn run_machine(&self, sandbox: &Sandbox) -> io::Result<()> {
         while !self.is_ordered(Order::PowerOff) {
             let mut nspawn = sandbox.boot()?;
             self.note(|machine| machine.nspawn = Some(nspawn.id()));
-            let code = self.until_off(&sandbox, &mut nspawn);
+            let code = self.until_off(sandbox, &mut nspawn);
             self.note(|machine| (machine.nspawn, machine.leader) = (None, None));
             if code? != Some(REBOOT) {
                 break;
             }
         }
-        Ok(sandbox)
+        Ok(())
     }
 
     fn until_off(&self, sandbox: &Sandbox, nspawn: &mut Child) -> io::Result<Option<i32>> {
