@@ -10,6 +10,7 @@ mod meaning;
 mod preflight;
 mod queue;
 mod rehearsal;
+mod scale_sets;
 mod ssh;
 
 use std::sync::Arc;
@@ -134,7 +135,7 @@ impl InProcess {
     ) -> Result<T, CallError> {
         let mut world = self.world();
         if call.side == Side::Github {
-            if world.is_beyond_limit() {
+            if call.requests > 0 && world.is_beyond_limit() {
                 return Err(call.failed(CallErrorKind::Throttled, "the limit is used up"));
             }
             world.count_requests(call.requests);

@@ -11,6 +11,7 @@ use crate::model::{
     RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo,
     RunnerName, RunnerRegistration, Scope, TokenAccess,
 };
+use crate::ports::ScaleSets;
 
 /// GitHub.
 #[async_trait]
@@ -70,6 +71,9 @@ pub trait GitHub: Send + Sync {
 
     /// Where the runner's program is to be had, for each OS and architecture.
     async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError>;
+
+    /// GitHub's service of runner scale sets, with the same credential.
+    fn scale_sets(&self) -> &dyn ScaleSets;
 
     /// How the requests that were sent have ended.
     fn calls(&self) -> Calls;

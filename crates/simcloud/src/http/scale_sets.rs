@@ -211,6 +211,7 @@ fn list(world: &World, request: &SimRequest, scope: &Scope) -> SimResponse {
     counted(all.iter().filter(is_asked).map(|found| set(world, request, found)).collect())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers make the value in place")]
 fn counted(items: Vec<Value>) -> SimResponse {
     SimResponse::json(200, &json!({"count": items.len(), "value": items}))
 }

@@ -10,7 +10,7 @@ use azlin_fleet::model::{
     RunnerGroup, RunnerId, RunnerInfo, RunnerName, RunnerRegistration, RunnerStatus, Scope, TokenAccess,
     WebLink,
 };
-use azlin_fleet::ports::GitHub;
+use azlin_fleet::ports::{GitHub, ScaleSets};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -267,6 +267,10 @@ impl GitHub for InProcess {
             Ok(vec![one("x64"), one("arm64")])
         })
         .await
+    }
+
+    fn scale_sets(&self) -> &dyn ScaleSets {
+        self
     }
 
     fn burst_reads(&self) -> u64 {

@@ -58,7 +58,7 @@ impl NewsKind {
 }
 
 /// What is new of one job.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetNews {
     pub(crate) kind: NewsKind,
     pub(crate) job: u64,
@@ -145,14 +145,14 @@ impl World {
                     Conclusion::Failure => "failed",
                     Conclusion::Cancelled => "canceled",
                 };
-                self.leaves_set(set, id, result, runner);
+                self.leaves_set(set, id, result, runner.as_ref());
             }
             _ => {}
         }
     }
 
     /// A job is no longer the set's.
-    fn leaves_set(&mut self, set: u64, id: u64, result: &'static str, runner: Option<(u64, String)>) {
+    fn leaves_set(&mut self, set: u64, id: u64, result: &'static str, runner: Option<&(u64, String)>) {
         let offers = self.settings.scale_set_offers;
         let times = if self.set_fault(ScaleSetFault::EndMissing) {
             0
@@ -167,7 +167,7 @@ impl World {
         for _ in 0..if was_offered { 0 } else { times } {
             held.tell(NewsKind::Completed, id, offers);
             if let Some(news) = held.news.last_mut() {
-                (news.runner, news.result) = (runner.clone(), Some(result));
+                (news.runner, news.result) = (runner.cloned(), Some(result));
             }
         }
         held.jobs.remove(&id);

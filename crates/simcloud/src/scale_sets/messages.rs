@@ -49,6 +49,8 @@ pub struct SimMessage {
     pub id: u64,
     /// What it reports, as the JSON of its body.
     pub body: String,
+    /// The same.
+    pub news: Vec<SetNews>,
     /// The level when it was made.
     pub statistics: SetStatistics,
 }
@@ -100,7 +102,7 @@ impl World {
             let (id, body) = (held.next_message, Value::from(body).to_string());
             held.next_message += 1;
             let statistics = if is_zero { SetStatistics::default() } else { statistics };
-            held.log.insert(id, SimMessage { id, body, statistics });
+            held.log.insert(id, SimMessage { id, body, news: some.to_vec(), statistics });
             held.has_message.notify_waiters();
         }
     }
