@@ -43,7 +43,8 @@ pub fn labels(fleet: &Fleet) -> Vec<Label> {
 /// What a runner of the fleet is registered with, where GitHub makes its entry first.
 pub fn runner_config(fleet: &Fleet, runner_name: RunnerName) -> RunnerConfig {
     let (scope, runner_group) = (fleet.scope.clone(), fleet.runner_group.clone());
-    RunnerConfig { scope, runner_name, labels: labels(fleet), runner_group }
+    let scale_set = fleet.scale_set_name().map(str::to_owned);
+    RunnerConfig { scope, runner_name, labels: labels(fleet), runner_group, scale_set }
 }
 
 #[cfg(test)]

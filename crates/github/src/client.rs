@@ -153,7 +153,11 @@ impl GitHub for GitHubClient {
     }
 
     async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError> {
-        runners::jit_config(&self.http, &self.groups, config).await.map_err(RunnerError::Registration)
+        let made = match &config.scale_set {
+            Some(set) => self.jit_config_of_set(config, set).await,
+            None => runners::jit_config(&self.http, &self.groups, config).await,
+        };
+        made.map_err(RunnerError::Registration)
     }
 
     async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistration, RunnerError> {

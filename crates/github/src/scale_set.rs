@@ -17,8 +17,8 @@ mod wire;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, MessageId, RunnerError, RunnerName, RunnerRegistration, ScaleSetConfig, ScaleSetId,
-    ScaleSetInfo, ScaleSetMessage, ScaleSetSession, Scope, SessionError, SetDeletion,
+    CallError, MessageId, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage, ScaleSetSession, Scope,
+    SessionError, SetDeletion,
 };
 use azlin_fleet::ports::ScaleSets;
 
@@ -80,14 +80,5 @@ impl ScaleSets for GitHubClient {
 
     async fn acquire(&self, session: &mut ScaleSetSession, offers: &[u64]) -> Result<Vec<u64>, SessionError> {
         self.acquire_jobs(session, offers).await
-    }
-
-    async fn set_jit_config(
-        &self,
-        scope: &Scope,
-        set: ScaleSetId,
-        name: &RunnerName,
-    ) -> Result<RunnerRegistration, RunnerError> {
-        self.jit_config_of(scope, set, name).await.map_err(RunnerError::Registration)
     }
 }

@@ -117,7 +117,7 @@ impl InProcess {
             call.may_send(&mut world, requests)?;
         }
         world.open_requests += requests;
-        let is_start = call.effect == CallEffect::Changes && matches!(call.method, "PUT" | "POST");
+        let is_start = call.effect == CallEffect::Changes && call.makes_something();
         world.open_starts += u32::from(is_start);
         world.statistics.peak_open_starts = world.statistics.peak_open_starts.max(world.open_starts);
         let SimCall { side, method, path, vm, .. } = call;
@@ -245,6 +245,13 @@ impl SimCall {
 
     fn failed(&self, trouble: CallErrorKind, why: &str) -> CallError {
         CallError::new(trouble, why).during(format_args!("{} {}", self.method, self.path))
+    }
+
+    /// Whether it makes a VM or a runner.
+    fn makes_something(&self) -> bool {
+        // The service of scale sets has other things to make: a set, a session.
+        let is_of_service = self.path.starts_with("/_actions/") && !self.path.ends_with("/generatejitconfig");
+        matches!(self.method, "PUT" | "POST") && !is_of_service
     }
 
     /// The error of a call that fails like this.

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::model::{CallError, ForeignText, Label, RepoSlug, RunId, RunnerId, Scope};
+use crate::model::{CallError, ForeignText, Label, RepoSlug, RunId, RunnerId, Scope, WebLink};
 
 /// GitHub's id of a scale set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub struct ScaleSetInfo {
     pub runner_group: Option<ForeignText>,
     /// Its labels.
     pub labels: Vec<ForeignText>,
+    /// When it was made, by GitHub's clock.
+    pub created_at: Option<Timestamp>,
     /// How many jobs and runners it has, where GitHub says so.
     pub level: Option<ScaleSetLevel>,
 }
@@ -108,12 +110,16 @@ pub struct JobNews {
     pub kind: JobNewsKind,
     /// The workflow run.
     pub run: RunId,
-    /// The repository, if its name is one.
-    pub repo: Option<RepoSlug>,
+    /// The repository.
+    pub repo: RepoSlug,
     /// The job's name in the workflow.
     pub name: ForeignText,
     /// The file of the workflow.
     pub workflow: ForeignText,
+    /// The page of the run.
+    pub link: Option<WebLink>,
+    /// The labels that the job asks for.
+    pub labels: Vec<ForeignText>,
     /// When the job began to wait.
     pub queued_at: Option<Timestamp>,
 }

@@ -62,7 +62,7 @@ pub trait GitHub: Send + Sync {
     /// A token for `config.sh`.
     async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError>;
 
-    /// Makes an ephemeral runner's entry. [`CallErrorKind::NameTaken`](crate::model::CallErrorKind::NameTaken) when the name is in use.
+    /// Makes an ephemeral runner's entry, in a scale set where the configuration names one. [`CallErrorKind::NameTaken`](crate::model::CallErrorKind::NameTaken) when the name is in use.
     async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError>;
 
     /// Removes a runner's entry unless GitHub says that it runs a job. That GitHub removes it is no proof of the

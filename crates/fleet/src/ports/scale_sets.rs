@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use crate::model::{
-    CallError, MessageId, RunnerError, RunnerName, RunnerRegistration, ScaleSetConfig, ScaleSetId,
-    ScaleSetInfo, ScaleSetMessage, ScaleSetSession, Scope, SessionError, SetDeletion,
+    CallError, MessageId, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage, ScaleSetSession, Scope,
+    SessionError, SetDeletion,
 };
 
 /// GitHub's service of runner scale sets. Its requests do not count in GitHub's rate limit; signing in to it does.
@@ -54,13 +54,4 @@ pub trait ScaleSets: Send + Sync {
 
     /// Acquires jobs that were offered. Returns those that the set has got.
     async fn acquire(&self, session: &mut ScaleSetSession, offers: &[u64]) -> Result<Vec<u64>, SessionError>;
-
-    /// Makes the entry of a runner of the set. [`CallErrorKind::NameTaken`](crate::model::CallErrorKind::NameTaken) when
-    /// the name is in use.
-    async fn set_jit_config(
-        &self,
-        scope: &Scope,
-        set: ScaleSetId,
-        name: &RunnerName,
-    ) -> Result<RunnerRegistration, RunnerError>;
 }

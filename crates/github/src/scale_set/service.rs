@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::model::{CallError, CallErrorKind, CallOutcome, Scope};
+use azlin_fleet::model::{CallError, CallErrorKind, CallOutcome, ScaleSetConfig, ScaleSetId, Scope};
 use azlin_http::{ApiClient, FailedTry, HttpReply, HttpRequest, HttpSettings, HttpTransport, RequestEffect};
 use parking_lot::Mutex;
 use reqwest::header::{self, HeaderMap, HeaderValue};
@@ -30,7 +30,12 @@ const VERSION: &str = "6.0-preview";
 pub(crate) struct ActionsService {
     pub(super) client: ApiClient,
     signed_in: Mutex<HashMap<Scope, Arc<SignedIn>>>,
+    /// Ids of sets, by scope, runner group and name, as the last answers have them.
+    pub(super) ids: Mutex<HashMap<SetKey, ScaleSetId>>,
 }
+
+/// What a set is found by.
+type SetKey = (Scope, Option<String>, String);
 
 /// What is known of one scope. One client signs in at a time, and the others wait for it.
 #[derive(Default)]
@@ -87,7 +92,21 @@ impl ActionsService {
             ..HttpSettings::new(settings.request_timeout, LARGEST_BODY)
         });
         let client = ApiClient::new("GitHub Actions", Arc::new(transport), AT_ONCE, settings.retry_pause);
-        ActionsService { client, signed_in: Mutex::default() }
+        ActionsService { client, signed_in: Mutex::default(), ids: Mutex::default() }
+    }
+
+    /// The id of a set, if an answer has had it.
+    pub(super) fn id_of(&self, set: &ScaleSetConfig) -> Option<ScaleSetId> {
+        self.ids.lock().get(&key(set)).copied()
+    }
+
+    /// Keeps what an answer says of a set.
+    pub(super) fn know(&self, set: &ScaleSetConfig, id: Option<ScaleSetId>) {
+        let mut ids = self.ids.lock();
+        match id {
+            Some(id) => drop(ids.insert(key(set), id)),
+            None => drop(ids.remove(&key(set))),
+        }
     }
 
     /// Sends a request until it has a final answer: a status below 500 that is not 429. `call` says what is tried.
@@ -127,6 +146,10 @@ impl ActionsService {
             }
         }
     }
+}
+
+fn key(set: &ScaleSetConfig) -> SetKey {
+    (set.scope.clone(), set.runner_group.clone(), set.name.to_ascii_lowercase())
 }
 
 /// A request with this body, whose URL and token are added when it is sent.

@@ -1,8 +1,8 @@
 //! The session of a set, and its messages.
 
 use azlin_fleet::model::{
-    CallError, CallErrorKind, ForeignText, JobNews, JobNewsKind, MessageId, RunId, RunnerId, ScaleSetId,
-    ScaleSetMessage, ScaleSetSession, Scope, SessionError, SetRunner,
+    CallError, CallErrorKind, ForeignText, JobNews, JobNewsKind, MessageId, RepoSlug, RunId, RunnerId,
+    ScaleSetId, ScaleSetMessage, ScaleSetSession, Scope, SessionError, SetRunner, WebLink,
 };
 use azlin_http::{HttpReply, HttpRequest, RequestEffect};
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::refused::{Exception, exception, failed, unanswered, unreadable};
+use super::refused::{Exception, exception, failed, unanswered};
 use super::service::{POLL_LIMIT, ServiceCall, read, request};
 use super::wire::{JobNewsJson, MessageJson, SessionJson, StatisticsJson, address, without_mark};
 use crate::client::GitHubClient;
@@ -93,7 +93,7 @@ impl GitHubClient {
             let reply = reply.map_err(|lost| unanswered(CALL, &lost, effect, token))?;
             match reply.status {
                 StatusCode::ACCEPTED => return Ok(None),
-                StatusCode::OK => return Ok(Some(message(CALL, &reply)?)),
+                StatusCode::OK => return Ok(Some(message(CALL, &reply, self.http.api.site().as_ref())?)),
                 StatusCode::UNAUTHORIZED if !renewed => {
                     renewed = true;
                     self.renew(session).await?;
@@ -211,25 +211,26 @@ fn below(queue: &Url, id: &str) -> Url {
     url
 }
 
-/// Reads a message. Its body may be empty, and an entry that cannot be read is counted and skipped.
-fn message(call: &str, reply: &HttpReply) -> Result<ScaleSetMessage, CallError> {
+/// Reads a message. Its body may be empty. What cannot be read of it is counted and skipped: the level is what counts, and
+/// a message that nobody could read would come again for ever.
+fn message(call: &str, reply: &HttpReply, site: Option<&Url>) -> Result<ScaleSetMessage, CallError> {
     let found: MessageJson = read(call, reply, RequestEffect::Reads)?;
     let body = found.body.filter(|body| !body.trim().is_empty());
     let is_of_jobs = found.message_type == "RunnerScaleSetJobMessages";
-    let entries: Vec<Value> = match body.filter(|_| is_of_jobs) {
-        None => Vec::new(),
-        Some(body) => serde_json::from_slice(without_mark(body.as_bytes()))
-            .map_err(|_| unreadable(call, RequestEffect::Reads, "the body of a message is cut off"))?,
+    let entries: Option<Vec<Value>> = match body.filter(|_| is_of_jobs) {
+        None => Some(Vec::new()),
+        Some(body) => serde_json::from_slice(without_mark(body.as_bytes())).ok(),
     };
-    let all = entries.len();
-    let news: Vec<JobNews> = entries.into_iter().filter_map(job_news).collect();
+    let all = entries.as_ref().map_or(1, Vec::len);
+    let news: Vec<JobNews> =
+        entries.into_iter().flatten().filter_map(|entry| job_news(entry, site)).collect();
     let unread = u32::try_from(all - news.len()).unwrap_or(u32::MAX);
     let level = found.statistics.map(StatisticsJson::level);
     Ok(ScaleSetMessage { id: MessageId(found.message_id), level, news, unread })
 }
 
 /// What an entry of a message reports; `None` for a kind that is not known.
-fn job_news(entry: Value) -> Option<JobNews> {
+fn job_news(entry: Value, site: Option<&Url>) -> Option<JobNews> {
     let json: JobNewsJson = serde_json::from_value(entry).ok()?;
     let positive = |number: i64| u64::try_from(number).ok().filter(|number| *number > 0);
     let runner = || {
@@ -250,15 +251,27 @@ fn job_news(entry: Value) -> Option<JobNews> {
     };
     // The zero time stands for none.
     let queued_at = json.queue_time.parse::<Timestamp>().ok().filter(|at| at.as_second() > 0);
+    let repo: RepoSlug = format!("{}/{}", json.owner_name, json.repository_name).parse().ok()?;
+    let run = RunId(positive(json.workflow_run_id).unwrap_or_default());
+    let site = site.filter(|_| run.0 > 0);
+    let page = site.map(|site| (site, format!("{}{repo}/actions/runs/{run}", site.as_str())));
     Some(JobNews {
         job,
         kind,
-        run: RunId(positive(json.workflow_run_id).unwrap_or_default()),
-        repo: format!("{}/{}", json.owner_name, json.repository_name).parse().ok(),
+        run,
         name: json.job_display_name,
-        workflow: json.job_workflow_ref,
+        workflow: file_of(&json.job_workflow_ref),
+        link: page.and_then(|(site, page)| WebLink::on_site(&page, site)),
+        labels: json.request_labels,
+        repo,
         queued_at,
     })
+}
+
+/// The file of a workflow: `ci.yml` of `acme/widgets/.github/workflows/ci.yml@refs/heads/main`.
+fn file_of(reference: &str) -> ForeignText {
+    let path = reference.split('@').next().unwrap_or(reference);
+    path.rsplit('/').next().unwrap_or(path).into()
 }
 
 #[cfg(test)]

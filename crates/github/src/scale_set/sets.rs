@@ -29,7 +29,9 @@ impl GitHubClient {
         let found: CountedJson<ScaleSetJson> = self.service_value(&config.scope, &call).await?;
         let mut sets = found.value.into_iter().map(ScaleSetInfo::from);
         // A server that does not know the parameters lists all.
-        Ok(sets.find(|set| set.name.eq_ignore_ascii_case(&config.name)))
+        let found = sets.find(|set| set.name.eq_ignore_ascii_case(&config.name));
+        self.service.know(config, found.as_ref().map(|set| set.id));
+        Ok(found)
     }
 
     pub(super) async fn create_set(&self, config: &ScaleSetConfig) -> Result<ScaleSetInfo, CallError> {
@@ -38,6 +40,7 @@ impl GitHubClient {
         let mut call = ServiceCall::new(Method::POST, SETS.to_vec());
         call.body = Some(asked_set(&config.name, group, &labels));
         let made: ScaleSetJson = self.service_value(&config.scope, &call).await?;
+        self.service.know(config, Some(ScaleSetId(made.id)));
         Ok(made.into())
     }
 

@@ -1,6 +1,7 @@
 //! The service's JSON. Unknown fields are skipped, and what may be absent has a default.
 
 use azlin_fleet::model::{ForeignText, ScaleSetId, ScaleSetInfo, ScaleSetLevel};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
@@ -44,6 +45,8 @@ pub(super) struct ScaleSetJson {
     #[serde(default)]
     labels: Option<Vec<SetLabelJson>>,
     #[serde(default)]
+    created_on: ForeignText,
+    #[serde(default)]
     statistics: Option<StatisticsJson>,
 }
 
@@ -54,6 +57,8 @@ impl From<ScaleSetJson> for ScaleSetInfo {
             name: json.name,
             runner_group: json.runner_group_name,
             labels: json.labels.into_iter().flatten().map(|label| label.name).collect(),
+            // The zero time stands for none.
+            created_at: json.created_on.parse::<Timestamp>().ok().filter(|at| at.as_second() > 0),
             level: json.statistics.map(StatisticsJson::level),
         }
     }
@@ -132,6 +137,8 @@ pub(super) struct JobNewsJson {
     pub(super) job_display_name: ForeignText,
     #[serde(default)]
     pub(super) workflow_run_id: i64,
+    #[serde(default)]
+    pub(super) request_labels: Vec<ForeignText>,
     #[serde(default)]
     pub(super) queue_time: ForeignText,
     #[serde(default)]

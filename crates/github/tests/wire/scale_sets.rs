@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::model::{
-    CallErrorKind, JobNewsKind, MessageId, RunnerName, ScaleSetConfig, Scope, SessionError, SetDeletion,
+    CallErrorKind, JobNewsKind, MessageId, RunnerConfig, RunnerName, ScaleSetConfig, Scope, SessionError,
+    SetDeletion,
 };
-use azlin_fleet::ports::{GitHub, ScaleSets};
+use azlin_fleet::ports::GitHub;
 use azlin_github::{GitHubClient, GitHubSettings, Token};
 use azlin_simcloud::scripted::{Reply, Request, json};
 use azlin_simcloud::{Served, Workload, World};
@@ -25,8 +26,15 @@ fn config(labels: &[&str]) -> ScaleSetConfig {
     ScaleSetConfig { scope: org(), name: "lin x&y".to_owned(), runner_group: None, labels }
 }
 
-fn runner(number: u32) -> RunnerName {
-    RunnerName::new(&"ci".parse().expect("valid"), Timestamp::UNIX_EPOCH, number)
+/// A runner of the set.
+fn runner(number: u32) -> RunnerConfig {
+    RunnerConfig {
+        scope: org(),
+        runner_name: RunnerName::new(&"ci".parse().expect("valid"), Timestamp::UNIX_EPOCH, number),
+        labels: Vec::new(),
+        runner_group: None,
+        scale_set: Some("lin x&y".to_owned()),
+    }
 }
 
 async fn cloud(settings: &str) -> (Served, GitHubClient) {
@@ -74,9 +82,9 @@ async fn the_life_of_a_set() {
     let nowhere = sets.acquire(&mut session, &[1]).await.expect_err("nothing is offered here");
     assert_eq!(nowhere.call().kind, CallErrorKind::NotFound, "{nowhere}");
 
-    let made_runner = sets.set_jit_config(&org(), made.id, &runner(1)).await.expect("a runner");
+    let made_runner = github.jit_config(&runner(1)).await.expect("a runner");
     assert!(made_runner.encoded_jit_config.expose_secret().len() > 1000);
-    let again = sets.set_jit_config(&org(), made.id, &runner(1)).await.expect_err("the name is taken");
+    let again = github.jit_config(&runner(1)).await.expect_err("the name is taken");
     assert_eq!(again.call().kind, CallErrorKind::NameTaken);
     let listed = github.runners(&org()).await.expect("a list");
     assert_eq!(listed[0].runner_id, made_runner.runner_id, "the REST API shows it");
@@ -237,12 +245,13 @@ async fn a_creation_whose_answer_is_lost_is_in_doubt_and_sent_once() {
 #[tokio::test]
 async fn a_burst_of_runners_is_told_to_wait() {
     let (_server, github) = github(|request, _| {
-        signing_in(request, 1).unwrap_or_else(|| told(429, &[("retry-after", "30")], ""))
+        signing_in(request, 1).unwrap_or_else(|| match request.method.as_str() {
+            "GET" => json(200, json!({"value": [{"id": 7, "name": "lin x&y"}]})),
+            _ => told(429, &[("retry-after", "30")], ""),
+        })
     })
     .await;
-    let sets = github.scale_sets();
-    let error = sets.set_jit_config(&org(), azlin_fleet::model::ScaleSetId(7), &runner(1)).await;
-    let error = error.expect_err("too many");
+    let error = github.jit_config(&runner(1)).await.expect_err("too many");
     assert_eq!(error.call().kind, CallErrorKind::Throttled, "{error}");
     assert_eq!(error.call().retry_after, Some(Duration::from_secs(30)));
 }

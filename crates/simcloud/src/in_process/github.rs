@@ -217,6 +217,9 @@ impl GitHub for InProcess {
     }
 
     async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError> {
+        if let Some(set) = &config.scale_set {
+            return self.jit_config_of_set(config, set).await;
+        }
         let (scope, name) = (config.scope.clone(), config.runner_name.clone());
         let labels: Vec<String> = config.labels.iter().map(ToString::to_string).collect();
         let call = on(&scope, "POST", "runners/generate-jitconfig", None);

@@ -1,8 +1,10 @@
 //! The port of runner scale sets over the simulated world.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, CallErrorKind, JobNews, JobNewsKind, MessageId, RunId, RunnerError, RunnerId, RunnerName,
+    CallError, CallErrorKind, JobNews, JobNewsKind, MessageId, RunId, RunnerConfig, RunnerError, RunnerId,
     RunnerRegistration, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetLevel, ScaleSetMessage,
     ScaleSetSession, Scope, SessionError, SetDeletion, SetRunner,
 };
@@ -79,6 +81,7 @@ fn info(world: &World, set: &SimScaleSet) -> ScaleSetInfo {
         name: set.name.clone().into(),
         runner_group: None,
         labels: set.labels.iter().map(Into::into).collect(),
+        created_at: Some(set.created_at),
         level: Some(level(world.set_statistics(set.id))),
     }
 }
@@ -100,9 +103,11 @@ fn news(world: &World, news: &SetNews) -> Option<JobNews> {
         job: news.guid.clone().into(),
         kind,
         run: RunId(run.id),
-        repo: run.repo.parse().ok(),
+        repo: run.repo.parse().ok()?,
         name: job.name.clone().into(),
-        workflow: crate::account::WORKFLOW.into(),
+        workflow: "ci.yml".into(),
+        link: None,
+        labels: job.labels.iter().map(Into::into).collect(),
         queued_at: Some(job.queued_at),
     })
 }
@@ -180,16 +185,61 @@ impl InProcess {
                     let why = "the answer is not what GitHub sends";
                     return Err(CallError::new(CallErrorKind::Unavailable, why));
                 }
+                Ok(PolledMessage::Nothing) if Instant::now() >= until => return Ok(Ok(None)),
                 Ok(PolledMessage::Nothing) => {}
             }
-            let Some(queue) = self.locked().queue_waits(token) else {
-                return Ok(Err(ServiceRefusal::SessionExpired));
-            };
-            if timeout_at(until, queue.notified()).await.is_err() {
-                return Ok(Ok(None));
-            }
+            // What came while the answer was on its way is there now.
             polled = self.world().poll_messages(token, after, capacity);
+            if polled == Ok(PolledMessage::Nothing) {
+                self.news(token, until).await;
+                polled = self.world().poll_messages(token, after, capacity);
+            }
         }
+    }
+
+    /// Waits for news of the queue, or until something happens in the world, which does nothing by itself.
+    async fn news(&self, token: &str, until: Instant) {
+        let (queue, next) = {
+            let world = self.locked();
+            let now = world.now();
+            let next =
+                world.next_event().map(|at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+            (world.queue_waits(token), next)
+        };
+        let wakes = next.map_or(until, |next| until.min(Instant::now() + next));
+        if let Some(queue) = queue {
+            // An error means that the time is over.
+            let _ = timeout_at(wakes, queue.notified()).await;
+        }
+    }
+}
+
+impl InProcess {
+    /// Makes the entry of a runner of this set.
+    pub(super) async fn jit_config_of_set(
+        &self,
+        config: &RunnerConfig,
+        set: &str,
+    ) -> Result<RunnerRegistration, RunnerError> {
+        let (scope, runner_name, set) = (config.scope.clone(), config.runner_name.clone(), set.to_owned());
+        let group = group_id(config.runner_group.as_deref().unwrap_or_default());
+        let call = of_set("POST", ScaleSetId(0), "/generatejitconfig");
+        let made = self.change(call, move |world| {
+            if world.set_fault(ScaleSetFault::PlainError) {
+                return Err(CallError::new(CallErrorKind::Invalid, "the service is not well"));
+            }
+            let is_it = |found: &&SimScaleSet| found.group == group && found.name.eq_ignore_ascii_case(&set);
+            let Some(id) = world.scale_sets(&scope).into_iter().find(is_it).map(|set| set.id) else {
+                return Err(CallError::new(CallErrorKind::Unavailable, "there is no such scale set yet"));
+            };
+            let (runner, jit) = world.set_jit_config(&scope, id, runner_name.as_str()).map_err(refused)?;
+            Ok(RunnerRegistration {
+                runner_name: runner_name.clone(),
+                runner_id: RunnerId(runner.id),
+                encoded_jit_config: SecretString::from(jit),
+            })
+        });
+        made.await.map_err(RunnerError::Registration)
     }
 }
 
@@ -303,27 +353,5 @@ impl ScaleSets for InProcess {
         let (set, offers) = (session.set, offers.to_vec());
         let call = || of_set("POST", set, "/acquirejobs");
         self.with_token(session, call, move |world, token| world.acquire_jobs(token, &offers)).await
-    }
-
-    async fn set_jit_config(
-        &self,
-        scope: &Scope,
-        set: ScaleSetId,
-        name: &RunnerName,
-    ) -> Result<RunnerRegistration, RunnerError> {
-        let (scope, runner_name) = (scope.clone(), name.clone());
-        let call = of_set("POST", set, "/generatejitconfig");
-        let made = self.change(call, move |world| {
-            if world.set_fault(ScaleSetFault::PlainError) {
-                return Err(CallError::new(CallErrorKind::Invalid, "the service is not well"));
-            }
-            let (runner, jit) = world.set_jit_config(&scope, set.0, runner_name.as_str()).map_err(refused)?;
-            Ok(RunnerRegistration {
-                runner_name: runner_name.clone(),
-                runner_id: RunnerId(runner.id),
-                encoded_jit_config: SecretString::from(jit),
-            })
-        });
-        made.await.map_err(RunnerError::Registration)
     }
 }

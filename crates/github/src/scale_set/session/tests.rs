@@ -8,6 +8,10 @@ fn reply(body: &str) -> HttpReply {
     HttpReply { status: StatusCode::OK, headers: HeaderMap::new(), body: body.as_bytes().to_vec() }
 }
 
+fn site() -> Url {
+    Url::parse("https://github.com").expect("a URL")
+}
+
 fn base(kind: &str, more: &Value) -> Value {
     let mut entry = json!({
         "messageType": kind, "runnerRequestId": 0, "repositoryName": "widgets", "ownerName": "acme",
@@ -28,7 +32,7 @@ fn read_news(entries: &[Value]) -> ScaleSetMessage {
         "messageId": 100_000_007, "messageType": "RunnerScaleSetJobMessages", "body": body,
         "statistics": {"totalAssignedJobs": 2, "totalRunningJobs": 1, "totalIdleRunners": -1},
     });
-    message("GET", &reply(&text.to_string())).expect("a message")
+    message("GET", &reply(&text.to_string()), Some(&site())).expect("a message")
 }
 
 #[test]
@@ -38,7 +42,9 @@ fn an_assigned_job_as_github_reports_it() {
     assert_eq!((found.id.0, level.assigned, level.running, level.idle), (100_000_007, 2, 1, 0));
     let news = &found.news[0];
     assert_eq!((news.kind.clone(), news.run), (JobNewsKind::Assigned, RunId(31_337_001)));
-    assert_eq!(news.repo.as_ref().map(ToString::to_string).as_deref(), Some("acme/widgets"));
+    assert_eq!((news.repo.to_string().as_str(), news.workflow.as_str()), ("acme/widgets", "ci.yml"));
+    let page = "https://github.com/acme/widgets/actions/runs/31337001";
+    assert_eq!(news.link.as_ref().map(WebLink::as_str), Some(page));
     assert_eq!(news.queued_at, Some("2026-09-01T08:10:00Z".parse().expect("a time")));
 }
 
@@ -83,25 +89,28 @@ fn each_kind_of_news() {
 fn odd_messages() {
     let typed = r#""messageId":9,"messageType":"RunnerScaleSetJobMessages""#;
     for (situation, text, expected) in [
-        ("statistics only", format!(r#"{{{typed},"body":""}}"#), Ok(0)),
-        ("no body", format!("{{{typed}}}"), Ok(0)),
-        ("another type", r#"{"messageId":9,"messageType":"Other","body":"x"}"#.to_owned(), Ok(0)),
-        ("a cut body", format!(r#"{{{typed},"body":"[{{"}}"#), Err(())),
+        ("statistics only", format!(r#"{{{typed},"body":""}}"#), Ok((0, 0))),
+        ("no body", format!("{{{typed}}}"), Ok((0, 0))),
+        ("another type", r#"{"messageId":9,"messageType":"Other","body":"x"}"#.to_owned(), Ok((0, 0))),
+        ("a cut body", format!(r#"{{{typed},"body":"[{{"}}"#), Ok((0, 1))),
         ("nothing at all", String::new(), Err(())),
         ("cut off", r#"{"messageId":9,"#.to_owned(), Err(())),
     ] {
-        let found = message("GET", &reply(&text)).map(|message| message.news.len()).map_err(|error| {
+        let found = message("GET", &reply(&text), None).map_err(|error| {
             assert_eq!(error.kind, CallErrorKind::Unavailable, "{situation}: {error}");
         });
+        let found = found.map(|message| (message.news.len(), message.unread));
         assert_eq!(found, expected, "{situation}");
     }
 }
 
 #[test]
 fn names_of_jobs_are_fit_to_be_shown() {
-    let odd = json!({"jobDisplayName": "a\u{1b}[2J\nb", "repositoryName": "../x"});
-    let found = read_news(&[base("JobAssigned", &odd)]);
-    assert_eq!((found.news[0].name.as_str(), &found.news[0].repo), ("a\u{fffd}[2J\u{fffd}b", &None));
+    let odd = json!({"jobDisplayName": "a\u{1b}[2J\nb", "jobWorkflowRef": "o/r/\u{202e}x@y"});
+    let news = read_news(&[base("JobAssigned", &odd)]).news;
+    assert_eq!((news[0].name.as_str(), news[0].workflow.as_str()), ("a\u{fffd}[2J\u{fffd}b", "\u{fffd}x"));
+    let nowhere = read_news(&[base("JobAssigned", &json!({"repositoryName": "../x"}))]);
+    assert_eq!((nowhere.news.len(), nowhere.unread), (0, 1), "no such name exists");
 }
 
 #[test]
