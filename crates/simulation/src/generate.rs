@@ -16,6 +16,7 @@ use super::scenario::{
     ClockChange, Crash, Disk, Edit, FileChange, FleetSpec, HoursPhase, LONGEST_LAG, OWNER, RESTART, Scenario,
     ScenarioPart, WebhookConditions,
 };
+use super::set_weather::set_weather;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -53,11 +54,13 @@ pub fn generate(seed: u64, days: f64) -> Scenario {
     generator.parts.extend(azure_weather(seed, Duration::from_secs(length)));
     generator.parts.extend(names_weather(seed, Duration::from_secs(length)));
     generator.parts.extend(flood_weather(seed, &fleets, Duration::from_secs(length)));
-    let parts = generator.parts.into_iter().enumerate().collect();
     let length = Duration::from_secs(length);
     let mut fleets = fleets;
     hours_weather(seed, &mut fleets, length);
-    Scenario { seed, length, poll, provisioning, rate_limit, answer, fleets, parts }
+    let (faults, is_offered) = set_weather(seed, &mut fleets, length);
+    generator.parts.extend(faults);
+    let parts = generator.parts.into_iter().enumerate().collect();
+    Scenario { seed, length, poll, provisioning, rate_limit, answer, is_offered, fleets, parts }
 }
 
 impl Generator {
@@ -108,6 +111,7 @@ impl Generator {
                 shouts: false,
                 is_present: true,
                 keep_for_min: 0,
+                has_scale_set: false,
                 hours: None,
                 phase: HoursPhase::Out,
             }

@@ -23,6 +23,7 @@ mod names_weather;
 mod raw_text;
 mod run;
 mod scenario;
+mod set_weather;
 mod shrink;
 mod trace;
 mod webhook_delivery;
