@@ -69,7 +69,8 @@ impl JobQueues {
         since: impl Fn(&RepoSlug) -> ReadSince,
     ) -> FleetQueue {
         if let Some(name) = fleet.scale_set_name() {
-            let watch = self.set_cells.look(fleet, context).await;
+            let cell = self.set_cells.look(fleet, context).await;
+            let watch = cell.lock();
             return FleetQueue::of_set(fleet, name, &watch, context.now());
         }
         let repos = match self.repositories(fleet, context).await {

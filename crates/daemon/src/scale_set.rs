@@ -35,7 +35,7 @@ const TOLD_AFTER: u32 = 3;
 pub(crate) struct SetCells(Arc<Mutex<BTreeMap<PoolName, SetCell>>>);
 
 /// What the session of one fleet shows.
-type SetCell = Arc<Mutex<SetWatch>>;
+pub(crate) type SetCell = Arc<Mutex<SetWatch>>;
 
 impl SetCells {
     fn of(&self, fleet: &PoolName) -> SetCell {
@@ -43,7 +43,7 @@ impl SetCells {
     }
 
     /// What is known of the fleet's scale set. Where no session has shown anything yet, the set itself is asked for.
-    pub(crate) async fn look(&self, fleet: &Fleet, context: &DaemonContext) -> SetWatch {
+    pub(crate) async fn look(&self, fleet: &Fleet, context: &DaemonContext) -> SetCell {
         let cell = self.of(&fleet.name);
         let is_blank = cell.lock().is_blank();
         if is_blank && let Some(wanted) = wanted_set(fleet) {
@@ -53,8 +53,7 @@ impl SetCells {
                 Err(error) => cell.lock().is_troubled(error.to_string(), context.now()),
             }
         }
-        let watch = cell.lock();
-        watch.clone()
+        cell
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 pub use jobs::{NewsKind, SetNews};
 pub use messages::{PolledMessage, SetStatistics, SimMessage};
 pub(crate) use sessions::OpenSession;
-pub use sessions::SimSession;
+pub use sessions::SimSetSession;
 pub(crate) use tokens::AdminToken;
 
 use crate::registration::group_id;
@@ -59,7 +59,7 @@ pub struct SimScaleSet {
     /// When it was made.
     pub created_at: Timestamp,
     /// Its session, until that is deleted or replaced.
-    pub session: Option<SimSession>,
+    pub session: Option<SimSetSession>,
     /// The messages that nobody has deleted, by id.
     pub log: BTreeMap<u64, SimMessage>,
     /// The id of the next message.
@@ -132,7 +132,7 @@ impl ServiceRefusal {
 
 impl SimScaleSet {
     /// Its live session at this time, if it has one.
-    pub fn live_session(&self, now: Timestamp) -> Option<&SimSession> {
+    pub fn live_session(&self, now: Timestamp) -> Option<&SimSetSession> {
         self.session.as_ref().filter(|session| session.is_live(now))
     }
 

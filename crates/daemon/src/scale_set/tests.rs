@@ -15,7 +15,7 @@ use crate::status_store::StatusStore;
 const SET: &str = "[demand]\nsource = 'scale-set'\n";
 
 /// A daemon with one fleet of the organisation `o`.
-struct Lived {
+struct LivedSet {
     fixture: CloudFixture,
     store: StatusStore,
     stop: CancellationToken,
@@ -27,17 +27,17 @@ fn of_org(more: &str) -> Fleet {
     fleet("ci", "org = 'o'\nlabels = ['docker']", &format!("{SET}{more}"))
 }
 
-fn live(fixture: CloudFixture, fleet: Fleet) -> Lived {
+fn live(fixture: CloudFixture, fleet: Fleet) -> LivedSet {
     let config = DaemonConfig::parse("azlin.toml", "").expect("a configuration");
     let (store, stop) = (StatusStore::default(), CancellationToken::new());
     let state = StateDir::default();
     let daemon =
         Daemon::new(&config, vec![fleet], fixture.context.clone(), state, store.clone(), stop.clone());
     let (fleets, task) = (daemon.fleets(), tokio::spawn(daemon.run()));
-    Lived { fixture, store, stop, fleets, task }
+    LivedSet { fixture, store, stop, fleets, task }
 }
 
-impl Lived {
+impl LivedSet {
     /// Lets time pass. The world moves on by itself, as it does over HTTP.
     async fn pass(&self, seconds: u64) {
         for _ in 0..seconds {
@@ -96,7 +96,7 @@ async fn a_session_of_a_daemon_that_died_is_waited_out() {
     let lived = live(CloudFixture::new(""), of_org(""));
     lived.pass(5).await;
     lived.task.abort();
-    let Lived { fixture, .. } = lived;
+    let LivedSet { fixture, .. } = lived;
     let lived = live(fixture, of_org(""));
     lived.submit("o/r", 1);
     lived.pass(5).await;
@@ -192,7 +192,7 @@ async fn a_fleet_goes_from_its_queue_to_a_scale_set_and_back() {
 async fn a_fleet_that_is_not_enabled_holds_no_session() {
     let lived = live(CloudFixture::new(""), of_org(""));
     lived.pass(5).await;
-    let sessions = |lived: &Lived| {
+    let sessions = |lived: &LivedSet| {
         lived.fixture.world().scale_sets.sets.values().filter(|set| set.session.is_some()).count()
     };
     assert_eq!(sessions(&lived), 1);

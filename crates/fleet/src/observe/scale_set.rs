@@ -4,17 +4,21 @@
 //! Messages give names and times, for people. GitHub has stated zero beside jobs that it had just assigned; then the
 //! jobs are believed for a few minutes.
 
-use std::collections::{BTreeMap, VecDeque};
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::model::{
     ForeignText, Job, JobId, JobNews, JobNewsKind, JobStatus, Label, Queue, ScaleSetId, ScaleSetInfo,
-    ScaleSetLevel, ScaleSetMessage, age, counted, elapsed, in_words,
+    ScaleSetLevel, ScaleSetMessage, counted, elapsed, in_words,
 };
 use crate::observe::{Demand, QueuedJob, Seen};
 use crate::seeded_bug;
+
+pub use status::ScaleSetStatus;
 
 /// For how long jobs are believed beside a level that has none.
 const BELIEVED_FOR: Duration = Duration::from_secs(5 * 60);
@@ -28,7 +32,7 @@ const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(15 * 60);
 const MOST_ENDED: usize = 4_000;
 
 /// What is known of a fleet's scale set.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct SetWatch {
     set: Option<ScaleSetInfo>,
     /// Whether GitHub has no set of that name.
@@ -39,7 +43,9 @@ pub struct SetWatch {
     refused_labels: Vec<Label>,
     level: Option<(ScaleSetLevel, Timestamp)>,
     jobs: BTreeMap<ForeignText, SetJob>,
-    ended: VecDeque<ForeignText>,
+    /// Jobs that have ended, and in which order.
+    ended: BTreeSet<ForeignText>,
+    ended_in_order: VecDeque<ForeignText>,
     /// Jobs that ended without a runner, and when.
     freed: Vec<(JobKey, Timestamp)>,
     lapses: u32,
@@ -189,11 +195,13 @@ impl SetWatch {
             self.freed.retain(|(_, at)| elapsed(*at, now) < ANEW_WITHIN);
             self.freed.push(((news.run, news.name.clone()), now));
         }
-        if !self.ended.contains(&news.job) {
-            self.ended.push_back(news.job);
+        if self.ended.insert(news.job.clone()) {
+            self.ended_in_order.push_back(news.job);
         }
-        if self.ended.len() > MOST_ENDED {
-            self.ended.pop_front();
+        if self.ended.len() > MOST_ENDED
+            && let Some(first) = self.ended_in_order.pop_front()
+        {
+            self.ended.remove(&first);
         }
     }
 
@@ -344,66 +352,6 @@ fn waiting(level: ScaleSetLevel) -> u32 {
 
 fn is_nothing(level: ScaleSetLevel) -> bool {
     level.assigned == 0 && level.running == 0
-}
-
-/// What people see of a scale set.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct ScaleSetStatus {
-    /// Its name.
-    pub name: String,
-    /// GitHub's id of it. Absent until it is there.
-    pub id: Option<ScaleSetId>,
-    /// Its labels, as GitHub has them.
-    pub labels: Vec<ForeignText>,
-    /// Labels that GitHub has not taken.
-    pub refused_labels: Vec<Label>,
-    /// Jobs that are assigned to it, waiting and running.
-    pub assigned: u32,
-    /// Jobs that run.
-    pub running: u32,
-    /// Since when its session is open. Absent while there is none.
-    pub session_since: Option<Timestamp>,
-    /// When GitHub was last heard in the session.
-    pub last_message: Option<Timestamp>,
-    /// How many assignments have lapsed since the daemon began, because no runner was ready in time.
-    pub lapses: u32,
-    /// What keeps the session from being open.
-    pub trouble: Option<String>,
-    /// A runner that was made before is not of this set. Absent if that is not known.
-    #[serde(default)]
-    pub made_at: Option<Timestamp>,
-}
-
-impl ScaleSetStatus {
-    /// In a line, without its name.
-    pub fn in_words(&self, now: Timestamp) -> String {
-        let session = match (&self.trouble, self.session_since) {
-            (Some(why), _) => format!("no session: {why}"),
-            (None, Some(since)) => {
-                let heard =
-                    self.last_message.map_or(String::new(), |at| format!(", heard {} ago", age(at, now)));
-                format!("session for {}{heard}", age(since, now))
-            }
-            (None, None) => "no session: the daemon opens one".to_owned(),
-        };
-        let waiting = self.assigned.saturating_sub(self.running);
-        let mut told = format!("{waiting} assigned, {} running; {session}", self.running);
-        if self.lapses > 0 {
-            let lapsed = counted(u64::from(self.lapses), "assignment");
-            told += &format!("; {lapsed} lapsed because no runner was ready within five minutes");
-        }
-        told
-    }
-
-    /// Its labels in a line, as GitHub has them.
-    pub fn labels_in_words(&self) -> String {
-        let labels = self.labels.iter().map(ForeignText::as_str).collect::<Vec<_>>().join(", ");
-        let refused: Vec<&str> = self.refused_labels.iter().map(Label::as_str).collect();
-        match refused.as_slice() {
-            [] => labels,
-            refused => format!("{labels}; GitHub has not taken {}", refused.join(", ")),
-        }
-    }
 }
 
 #[cfg(test)]

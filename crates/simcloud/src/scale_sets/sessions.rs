@@ -14,7 +14,7 @@ use crate::world::World;
 
 /// The session of a scale set.
 #[derive(Debug, Clone)]
-pub struct SimSession {
+pub struct SimSetSession {
     /// Its id.
     pub id: String,
     /// Who opened it.
@@ -25,7 +25,7 @@ pub struct SimSession {
     pub(crate) lives: Duration,
 }
 
-impl SimSession {
+impl SimSetSession {
     /// Whether it has not lapsed.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.heard_at + self.lives > now
@@ -61,7 +61,7 @@ impl World {
         let hex = format!("{bits:032x}");
         let id = [&hex[..8], &hex[8..12], "4000", &format!("8{}", &hex[17..20]), &hex[20..]].join("-");
         let lives = random_duration(self.settings.session_lapse.clone(), &mut self.rng);
-        let session = SimSession { id: id.clone(), owner: owner.to_owned(), heard_at: self.now(), lives };
+        let session = SimSetSession { id: id.clone(), owner: owner.to_owned(), heard_at: self.now(), lives };
         if let Some(set) = self.scale_sets.sets.get_mut(&set) {
             set.session = Some(session);
         }

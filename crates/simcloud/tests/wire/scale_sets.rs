@@ -9,14 +9,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A client that has signed in to the service.
-struct Service<'c> {
+struct ServiceCaller<'c> {
     cloud: &'c TestCloud,
     url: String,
     token: String,
 }
 
-impl Service<'_> {
-    async fn of(cloud: &TestCloud) -> Service<'_> {
+impl ServiceCaller<'_> {
+    async fn of(cloud: &TestCloud) -> ServiceCaller<'_> {
         let registration = cloud.post("/orgs/o/actions/runners/registration-token", None).await.body;
         let address = format!("http://{}/actions/runner-registration", cloud.served.github);
         let auth = format!("RemoteAuth {}", registration["token"].as_str().expect("a token"));
@@ -24,7 +24,7 @@ impl Service<'_> {
         let found = cloud.call(Method::POST, &address, &[("authorization", &auth)], Some(body)).await;
         let found = found.expect("an answer").body;
         let text = |key: &str| found[key].as_str().expect("text").to_owned();
-        Service { cloud, url: text("url"), token: text("token") }
+        ServiceCaller { cloud, url: text("url"), token: text("token") }
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> ReadResponse {
@@ -44,7 +44,7 @@ async fn poll(cloud: &TestCloud, session: &Value, after: u64) -> ReadResponse {
 #[tokio::test]
 async fn a_jobs_whole_life() {
     let cloud = TestCloud::of("poll_hold = '10ms'", "").await;
-    let service = Service::of(&cloud).await;
+    let service = ServiceCaller::of(&cloud).await;
     let claims = service.token.split('.').nth(1).expect("claims");
     let claims: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
     assert!(claims["exp"].as_i64().is_some(), "{claims}");
@@ -107,7 +107,7 @@ async fn a_jobs_whole_life() {
 #[tokio::test]
 async fn a_poll_ends_with_the_news_and_its_requests_do_not_count() {
     let cloud = TestCloud::of("poll_hold = '20s'", "").await;
-    let service = Service::of(&cloud).await;
+    let service = ServiceCaller::of(&cloud).await;
     let left = || cloud.served.world().budget().map(|budget| budget.remaining);
     let before = left();
     let asked = json!({"name": "docker", "labels": [{"name": "docker"}, {"name": "self-hosted"}]});
