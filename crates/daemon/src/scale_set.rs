@@ -6,14 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::config::Fleet;
+use azlin_fleet::config::{Fleet, wanted_set};
 use azlin_fleet::model::{
     CallError, CallErrorKind, MessageId, PoolName, ScaleSetConfig, ScaleSetInfo, ScaleSetSession,
     SessionError,
 };
-use azlin_fleet::observe::{
-    EARLY_END, EARLY_END_PAUSE, SetStep, SetWatch, after_trouble, differs, lacking, wanted_set,
-};
+use azlin_fleet::observe::{EARLY_END, EARLY_END_PAUSE, SetStep, SetWatch, after_trouble, differs, lacking};
 use azlin_fleet::ports::ScaleSets;
 use azlin_fleet::seeded_bug;
 use parking_lot::Mutex;

@@ -34,10 +34,7 @@ pub fn download_for<'d>(fleet: &Fleet, downloads: &'d [Download]) -> Result<&'d 
 
 /// The fleet's labels and the implicit ones: a runner gets only what it is given.
 pub fn labels(fleet: &Fleet) -> Vec<Label> {
-    let implicit = fleet.implicit_labels().into_iter().filter_map(|label| label.parse::<Label>().ok());
-    let own =
-        fleet.labels.iter().filter(|label| !fleet.implicit_labels().iter().any(|known| label.matches(known)));
-    implicit.chain(own.cloned()).collect()
+    fleet.all_labels()
 }
 
 /// What a runner of the fleet is registered with, where GitHub makes its entry first.

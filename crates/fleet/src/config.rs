@@ -31,7 +31,7 @@ pub use bootstrap::{BootstrapConfig, Method};
 pub use changes::changes;
 pub use daemon::DaemonConfig;
 pub use defaults::{FleetDefaults, defaults_in_words};
-pub use demand::{DemandConfig, DemandSource};
+pub use demand::{DemandConfig, DemandSource, wanted_set};
 pub use effective::{BadFile, ConfigChange, EffectiveConfig, FoundFiles};
 pub use fleet::{Fleet, LifecycleConfig, Limits, ScalingConfig, Site, WarmConfig};
 pub use forgotten::{ForgottenFleet, FoundVm, GroupContent, forgotten};

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::Notes;
 use super::facts::Facts;
-use crate::config::Fleet;
+use crate::config::{Fleet, wanted_set};
 use crate::model::{Scope, in_words};
-use crate::observe::wanted_set;
 use crate::ports::preflight::TokenKind;
 
 /// GitHub takes a job back that no runner of the set takes within this time, and fails it after three such times.

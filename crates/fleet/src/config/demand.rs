@@ -3,7 +3,9 @@
 use serde::Serialize;
 use toml::de::DeValue;
 
+use super::Fleet;
 use super::reader::Table;
+use crate::model::{Label, ScaleSetConfig};
 
 /// The longest name of a scale set that is taken. GitHub states none; its own controller has a shorter one.
 const LONGEST_NAME: usize = 64;
@@ -31,6 +33,31 @@ impl DemandConfig {
     /// Whether a scale set tells the fleet of its jobs.
     pub fn is_scale_set(&self) -> bool {
         self.source == DemandSource::ScaleSet
+    }
+}
+
+/// What a fleet's scale set is to be; `None` for a fleet without one. Its name is a label, and so are the implicit
+/// labels: a workflow that names them is served whatever the source of demand is.
+pub fn wanted_set(fleet: &Fleet) -> Option<ScaleSetConfig> {
+    let name = fleet.scale_set_name()?;
+    let own = name.parse::<Label>().ok();
+    let mut labels: Vec<Label> = own.into_iter().collect();
+    for label in fleet.all_labels() {
+        if !labels.iter().any(|known| known.matches(label.as_str())) {
+            labels.push(label);
+        }
+    }
+    let (scope, runner_group) = (fleet.scope.clone(), fleet.runner_group.clone());
+    Some(ScaleSetConfig { scope, name: name.to_owned(), runner_group, labels })
+}
+
+impl Fleet {
+    /// The implicit labels and the fleet's own, each once.
+    pub fn all_labels(&self) -> Vec<Label> {
+        let implicit = self.implicit_labels();
+        let own = self.labels.iter().filter(|label| !implicit.iter().any(|known| label.matches(known)));
+        let parsed = implicit.iter().filter_map(|label| label.parse::<Label>().ok());
+        parsed.chain(own.cloned()).collect()
     }
 }
 
@@ -63,7 +90,7 @@ fn set_name(value: &DeValue<'_>) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::Fleet;
+    use super::*;
     use crate::fixture::fleet_with;
 
     #[test]

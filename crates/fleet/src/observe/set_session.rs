@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::bootstrap::labels;
-use crate::config::Fleet;
 use crate::model::{CallErrorKind, Label, ScaleSetConfig, ScaleSetInfo, SessionError};
 
 /// The first wait after a failure; each further one is half as long again.
@@ -55,25 +53,6 @@ pub fn wait_after(failures: u32) -> Duration {
     FIRST_WAIT.mul_f64(factor).min(LONGEST_WAIT)
 }
 
-/// What a fleet's scale set is to be; `None` for a fleet without one. Its name is a label, and so are the implicit
-/// labels: a workflow that names them is served whatever the source of demand is.
-pub fn wanted_set(fleet: &Fleet) -> Option<ScaleSetConfig> {
-    let name = fleet.scale_set_name()?;
-    let own = name.parse::<Label>().ok();
-    let mut all: Vec<Label> = own.into_iter().collect();
-    for label in labels(fleet) {
-        if !all.iter().any(|known| known.matches(label.as_str())) {
-            all.push(label);
-        }
-    }
-    Some(ScaleSetConfig {
-        scope: fleet.scope.clone(),
-        name: name.to_owned(),
-        runner_group: fleet.runner_group.clone(),
-        labels: all,
-    })
-}
-
 /// The labels that a set lacks.
 pub fn lacking(wanted: &ScaleSetConfig, found: &ScaleSetInfo) -> Vec<Label> {
     let has = |label: &&Label| !found.labels.iter().any(|known| label.matches(known));
@@ -88,6 +67,7 @@ pub fn differs(wanted: &ScaleSetConfig, found: &ScaleSetInfo) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::wanted_set;
     use crate::fixture::fleet_with;
     use crate::model::{CallError, ScaleSetId};
 
