@@ -146,6 +146,7 @@ fn decide(world: &mut DecideFixture, shared: ListsByFleet) -> usize {
             vms: Ok(vms),
             unread: BTreeMap::new(),
             working: working(&world.queues[number]),
+            scale_set: None,
             slowed: None,
             expiring: None,
             in_flight: BTreeMap::new(),

@@ -55,8 +55,12 @@ fn fleet() -> String {
 }
 
 fn crash(seed: u64, faults: Vec<Fault>) {
-    let cloud = Cloud::new(&burst(seed, faults));
-    cloud.write("fleets/ci.toml", &fleet());
+    crash_of(seed, &burst(seed, faults), &fleet());
+}
+
+fn crash_of(seed: u64, workload: &Workload, fleet: &str) {
+    let cloud = Cloud::new(workload);
+    cloud.write("fleets/ci.toml", fleet);
     let mut chance = StdRng::seed_from_u64(seed);
     let told = |what: &str| {
         format!("{what} with seed {seed}: {:#?}\n{}", cloud.served.world().report(), log(&cloud))
@@ -119,6 +123,32 @@ fn killed_ten_times_in_a_burst_with_answers_lost_and_boots_that_fail() {
 fn killed_ten_times_in_a_burst_with_errors_of_github_and_creations_that_fail() {
     let errors = Fault { side: Some(Side::Github), ..fault(FaultKind::Status(502, None), 0.2) };
     crash(3, vec![errors, fault(FaultKind::CreateFails(None), 0.2)]);
+}
+
+/// The session of each daemon that is killed lives on for some seconds.
+fn with_a_scale_set(seed: u64, is_offered: bool, faults: Vec<Fault>) {
+    let mut workload = burst(seed, faults);
+    workload.settings.session_lapse = Some(span(2_000, 3_000));
+    workload.settings.poll_hold = Some(span(500, 500));
+    workload.settings.scale_set_offers = Some(is_offered);
+    let fleet = fleet().replacen("repo = \"o/r\"", "org = \"o\"", 1);
+    let fleet = fleet.replacen("[scaling]", "[demand]\nsource = \"scale-set\"\n[scaling]", 1);
+    crash_of(seed, &workload, &fleet);
+}
+
+#[test]
+fn killed_ten_times_in_a_burst_of_a_scale_set() {
+    with_a_scale_set(5, false, Vec::new());
+}
+
+#[test]
+fn killed_ten_times_in_a_burst_that_a_scale_set_is_offered() {
+    let lost = Fault {
+        side: Some(Side::Github),
+        path: Some("/_actions/".to_owned()),
+        ..fault(FaultKind::LostAnswer, 0.2)
+    };
+    with_a_scale_set(6, true, vec![lost]);
 }
 
 /// Azure takes some time for each request, so that the crash comes while ten of them are under way.

@@ -34,6 +34,7 @@ mod rehearsal;
 mod reload;
 mod rooms;
 mod runner_script;
+mod scale_sets;
 mod service;
 mod shape;
 mod sign_in;

@@ -4,8 +4,12 @@ use azlin_tests::sources::sources;
 
 /// Fields that are plain text, each for a reason: secrets and addresses of the wire, which are never shown or are
 /// checked before they are followed, and the words of a refusal, which are read as a whole and quoted.
-const RAW: [&str; 14] = [
+const RAW: [&str; 18] = [
     "token",
+    "message_queue_access_token",
+    "url",
+    "message_queue_url",
+    "body",
     "encoded_jit_config",
     "download_url",
     "filename",

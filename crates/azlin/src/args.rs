@@ -11,6 +11,7 @@ mod explain;
 mod man;
 mod run;
 mod scale;
+mod scale_set;
 mod shared;
 mod status;
 mod webhook;
@@ -31,6 +32,7 @@ pub use explain::ExplainArgs;
 pub use man::ManArgs;
 pub use run::RunArgs;
 pub use scale::ScaleArgs;
+pub use scale_set::{ScaleSetCommand, ScaleSetDeleteArgs, ScaleSetListArgs};
 pub use shared::{DirectoryArgs, OutputFormat, TargetArgs, ViewArgs};
 pub use status::StatusArgs;
 pub use webhook::{WebhookArgs, WebhookCommand};
@@ -214,6 +216,13 @@ pub enum GithubRunner {
         azlin github-runner webhook remove\n\n\
         Exit codes: 0 done, 1 failed, 2 usage, 3 nothing matched")]
     Webhook(WebhookCommand),
+    /// List and delete runner scale sets, which no page of GitHub's shows.
+    #[command(subcommand, arg_required_else_help = true)]
+    #[command(after_long_help = "Examples:\n  \
+        azlin github-runner scale-set list\n  \
+        azlin github-runner scale-set delete --pool ci-workers --name old-workers\n\n\
+        Exit codes: 0 done, 1 failed, 2 usage, 3 nothing matched")]
+    ScaleSet(ScaleSetCommand),
     /// Run the daemon against a simulated GitHub and Azure, in this process, at speed.
     ///
     /// Needs nothing: no account, no token, no configuration. The daemon is the real one and speaks

@@ -13,6 +13,7 @@ mod questions;
 pub mod run;
 mod said;
 pub mod scale;
+pub mod scale_set;
 pub mod status;
 mod wait;
 pub mod webhook;

@@ -22,7 +22,9 @@ use azlin_daemon::config_dir::ConfigError;
 use clap::Parser;
 
 use args::{Area, Azlin, GithubRunner, OutputFormat};
-use commands::{check, completions, demo, disable, enable, explain, man, plan, run, scale, status, webhook};
+use commands::{
+    check, completions, demo, disable, enable, explain, man, plan, run, scale, scale_set, status, webhook,
+};
 use exit_status::ExitStatus;
 use output::{say_error, say_problem};
 
@@ -65,6 +67,7 @@ fn github_runner(command: GithubRunner) -> Result<ExitStatus> {
             GithubRunner::Explain(args) => explain::run(args).await,
             GithubRunner::Check(args) => check::run(args).await,
             GithubRunner::Webhook(command) => webhook::run(command).await,
+            GithubRunner::ScaleSet(command) => scale_set::run(command).await,
             GithubRunner::Demo(args) => demo::run(args).await,
         }
     });
@@ -95,6 +98,7 @@ fn usual_level(command: &GithubRunner) -> &'static str {
         | GithubRunner::Plan(_)
         | GithubRunner::Explain(_)
         | GithubRunner::Status(_)
-        | GithubRunner::Webhook(_) => "warn",
+        | GithubRunner::Webhook(_)
+        | GithubRunner::ScaleSet(_) => "warn",
     }
 }

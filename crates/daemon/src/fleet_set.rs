@@ -143,11 +143,13 @@ impl CredentialFleets {
 
 /// The repositories that a fleet's file names.
 fn named_repositories(fleet: &Fleet) -> impl Iterator<Item = RepoSlug> {
+    // A scale set tells of all of them, and none is read.
+    let is_read = !fleet.demand.is_scale_set();
     let own = match &fleet.scope {
         Scope::Repo(repo) => Some(repo.clone()),
         Scope::Org(_) | Scope::Enterprise(_) => None,
     };
-    own.into_iter().chain(fleet.repositories.iter().filter_map(RepoPattern::one))
+    own.into_iter().chain(fleet.repositories.iter().filter_map(RepoPattern::one)).filter(move |_| is_read)
 }
 
 impl Fleets {

@@ -40,6 +40,7 @@ mod queues;
 pub mod rehearsal;
 mod report;
 mod run;
+mod scale_set;
 pub mod service;
 mod signals;
 mod single_flight;

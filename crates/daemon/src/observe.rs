@@ -20,6 +20,7 @@ use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
 use crate::queues::{FleetQueue, JobQueues, ReadSince};
+use crate::scale_set::SetCells;
 use crate::single_flight::SingleFlight;
 use vms::VmLists;
 
@@ -118,6 +119,11 @@ impl Observer {
             seen.note_uncounted(&fleet.scope, count);
         }
         (seen, queue)
+    }
+
+    /// What the sessions of scale sets show.
+    pub(crate) fn set_cells(&self) -> &SetCells {
+        &self.queues.set_cells
     }
 
     /// How long the credential's jobs have been shared out among the current fleets.

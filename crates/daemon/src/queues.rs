@@ -9,8 +9,8 @@ use azlin_fleet::model::{
     AccountName, CredentialName, Job, JobId, JobStatus, PoolName, Queue, RepoId, RepoSlug, RunnerGroup, Scope,
 };
 use azlin_fleet::observe::{
-    Demand, GROUPS_MAX_AGE, JobTimes, ObservedDemand, REPOSITORIES_MAX_AGE, Seen, Working, attribute,
-    refused, working,
+    Demand, GROUPS_MAX_AGE, JobTimes, ObservedDemand, REPOSITORIES_MAX_AGE, ScaleSetStatus, Seen, SetWatch,
+    Working, attribute, refused, working,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -21,6 +21,7 @@ use tracing::debug;
 use crate::context::DaemonContext;
 use crate::fleet_set::Fleets;
 use crate::observe::in_time;
+use crate::scale_set::SetCells;
 use crate::single_flight::SingleFlight;
 use kept::{KeptQueues, ReadPart};
 
@@ -35,6 +36,8 @@ pub(crate) struct JobQueues {
     repositories: SingleFlight<(Option<CredentialName>, AccountName), Seen<Vec<RepoSlug>>>,
     /// What each runner group permits; `None` where that could not be read.
     groups: SingleFlight<(Site, Option<String>), Option<RunnerGroup>>,
+    /// What the sessions of scale sets show.
+    pub(crate) set_cells: SetCells,
     /// The times of jobs, from one read of a queue to the next.
     times: Mutex<BTreeMap<(Option<CredentialName>, RepoSlug), JobTimes>>,
 }
@@ -50,8 +53,10 @@ struct RepoQueue {
 
 /// The queues that one fleet serves.
 pub(crate) struct FleetQueue {
-    repos: Seen<Vec<(RepoSlug, Arc<RepoQueue>)>>,
+    /// Each queue with its repository. The jobs of a scale set are one queue of many repositories.
+    repos: Seen<Vec<(Option<RepoSlug>, Arc<RepoQueue>)>>,
     note: Option<String>,
+    scale_set: Option<ScaleSetStatus>,
 }
 
 impl JobQueues {
@@ -63,9 +68,14 @@ impl JobQueues {
         context: &DaemonContext,
         since: impl Fn(&RepoSlug) -> ReadSince,
     ) -> FleetQueue {
+        if let Some(name) = fleet.scale_set_name() {
+            let cell = self.set_cells.look(fleet, context).await;
+            let watch = cell.lock();
+            return FleetQueue::of_set(fleet, name, &watch, context.now());
+        }
         let repos = match self.repositories(fleet, context).await {
             Ok(repos) => repos,
-            Err(why) => return FleetQueue { repos: Err(why), note: None },
+            Err(why) => return FleetQueue { repos: Err(why), note: None, scale_set: None },
         };
         let scope = &fleet.scope;
         let note = match (fleet.repositories.is_empty(), repos.is_empty()) {
@@ -80,9 +90,9 @@ impl JobQueues {
             let key = (fleet.credential.clone(), repo.clone());
             let read = async |part: ReadPart| self.read(fleet, fleets, context, &repo, part).await;
             let queue = self.of_repo.get(key, &since(&repo), read).await;
-            (repo, queue)
+            (Some(repo), queue)
         });
-        FleetQueue { repos: Ok(join_all(repos).await), note }
+        FleetQueue { repos: Ok(join_all(repos).await), note, scale_set: None }
     }
 
     async fn repositories(&self, fleet: &Fleet, context: &DaemonContext) -> Seen<BTreeSet<RepoSlug>> {
@@ -200,9 +210,25 @@ impl JobQueues {
 }
 
 impl FleetQueue {
+    /// What the session of a fleet's scale set shows.
+    fn of_set(fleet: &Fleet, name: &str, watch: &SetWatch, now: Timestamp) -> FleetQueue {
+        let queue = watch.queue();
+        let repos = watch.demand(now).map(|demand| {
+            let whole = RepoQueue {
+                shown: queue.jobs.iter().map(|job| job.id).collect(),
+                working: working(&queue),
+                demands: BTreeMap::from([(fleet.name.clone(), demand)]),
+                queue: Ok(Arc::new(queue)),
+            };
+            vec![(None, Arc::new(whole))]
+        });
+        FleetQueue { repos, note: None, scale_set: Some(watch.status(name)) }
+    }
+
     /// The part of the queues that the plan uses.
     pub(crate) fn observed(&self, fleet: &Fleet, now: Timestamp) -> ObservedDemand {
-        ObservedDemand { demand: self.demand(fleet, now), working: self.working() }
+        let scale_set = self.scale_set.clone();
+        ObservedDemand { demand: self.demand(fleet, now), working: self.working(), scale_set }
     }
 
     /// The fleet's jobs, counted. Names each repository whose queue could not be read. If no queue could be
@@ -237,14 +263,14 @@ impl FleetQueue {
 
     /// Whether a repository's queue shows a job; `None` for a repository that the fleet does not serve.
     pub(crate) fn shows(&self, repo: &RepoSlug, job: JobId) -> Option<bool> {
-        let (_, repo) = self.repos.as_ref().ok()?.iter().find(|(of, _)| of == repo)?;
+        let (_, repo) = self.repos.as_ref().ok()?.iter().find(|(of, _)| of.as_ref() == Some(repo))?;
         Some(repo.shown.contains(&job))
     }
 
     /// The ids of the repositories, as far as they are known.
     pub(crate) fn repo_ids(&self) -> impl Iterator<Item = (&RepoSlug, RepoId)> {
         let repos = self.repos.as_ref().into_iter().flatten();
-        repos.filter_map(|(repo, read)| Some((repo, read.queue.as_ref().ok()?.repo_id?)))
+        repos.filter_map(|(repo, read)| Some((repo.as_ref()?, read.queue.as_ref().ok()?.repo_id?)))
     }
 
     /// Running jobs by the name of their runner.
@@ -262,7 +288,7 @@ impl FleetQueue {
 
     /// Whether every queue was read completely.
     pub(crate) fn is_whole(&self) -> bool {
-        let is_read = |(_, repo): &(RepoSlug, Arc<RepoQueue>)| {
+        let is_read = |(_, repo): &(Option<RepoSlug>, Arc<RepoQueue>)| {
             repo.queue.as_ref().is_ok_and(|queue| queue.missing.is_empty())
         };
         self.repos.as_ref().is_ok_and(|repos| repos.iter().all(is_read))

@@ -26,6 +26,7 @@ use crate::observe::Observer;
 use crate::orphan_collector::{LeftBehind, collect_orphans};
 use crate::pace::Pace;
 use crate::questions::Desk;
+use crate::scale_set::follow_scale_set;
 use crate::size_facts::follow_sizes;
 use crate::state::StateDir;
 use crate::status_store::StatusStore;
@@ -137,7 +138,7 @@ impl Daemon {
         let shared = self.shared;
         let mut configured = shared.fleets.reader();
         let mut known = BTreeSet::new();
-        let mut loops = JoinSet::new();
+        let (mut loops, mut sessions) = (JoinSet::new(), JoinSet::new());
         // The task ends with this function. Its requests to Azure may be cut off at any moment.
         let mut collector = JoinSet::new();
         collector.spawn(collect_orphans(Arc::clone(&shared)));
@@ -150,6 +151,7 @@ impl Daemon {
                 // starts.
                 if known.insert(name.clone()) {
                     loops.spawn(watch(name.clone(), Arc::clone(&shared)));
+                    sessions.spawn(follow_scale_set(name.clone(), Arc::clone(&shared)));
                 }
             }
             tokio::select! {
@@ -159,6 +161,7 @@ impl Daemon {
             }
         }
         collector.shutdown().await;
+        while sessions.join_next().await.is_some() {}
         while loops.join_next().await.is_some() {}
     }
 }

@@ -60,6 +60,12 @@ impl TriggerQueue {
         true
     }
 
+    /// Takes in that the fleet's scale set has reported something; whether a job has ended.
+    pub(crate) fn told(&self, has_ended: bool) {
+        self.triggers().told(has_ended, self.epoch.elapsed());
+        self.came.notify_one();
+    }
+
     /// The triggers that wait.
     pub(crate) fn triggers(&self) -> MutexGuard<'_, Triggers> {
         self.triggers.lock()

@@ -35,16 +35,14 @@ pub fn download_for<'d>(fleet: &Fleet, downloads: &'d [Download]) -> Result<&'d 
 
 /// The fleet's labels and the implicit ones: a runner gets only what it is given.
 pub fn labels(fleet: &Fleet) -> Vec<Label> {
-    let implicit = fleet.implicit_labels().into_iter().filter_map(|label| label.parse::<Label>().ok());
-    let own =
-        fleet.labels.iter().filter(|label| !fleet.implicit_labels().iter().any(|known| label.matches(known)));
-    implicit.chain(own.cloned()).collect()
+    fleet.all_labels()
 }
 
 /// What a runner of the fleet is registered with, where GitHub makes its entry first.
 pub fn runner_config(fleet: &Fleet, runner_name: RunnerName) -> RunnerConfig {
     let (scope, runner_group) = (fleet.scope.clone(), fleet.runner_group.clone());
-    RunnerConfig { scope, runner_name, labels: labels(fleet), runner_group }
+    let scale_set = fleet.scale_set_name().map(str::to_owned);
+    RunnerConfig { scope, runner_name, labels: labels(fleet), runner_group, scale_set }
 }
 
 #[cfg(test)]

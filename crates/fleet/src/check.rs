@@ -14,6 +14,7 @@ mod github;
 pub mod permissions;
 mod risks;
 mod runner_group;
+mod scale_set;
 mod shared;
 mod size_facts;
 mod sizes;

@@ -30,6 +30,7 @@ mod runner;
 mod runner_group;
 mod runner_id;
 pub(crate) mod runner_name;
+mod scale_set;
 mod step;
 mod text;
 mod time;
@@ -74,6 +75,10 @@ pub use runner::{
 pub use runner_group::{GroupLimit, GroupRefusal, GroupRepositories, RunnerGroup};
 pub use runner_id::RunnerId;
 pub use runner_name::{RunnerName, prefix};
+pub use scale_set::{
+    JobNews, JobNewsKind, MessageId, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetLevel,
+    ScaleSetMessage, ScaleSetSession, SessionError, SetDeletion, SetRunner,
+};
 pub use step::{Configure, DrainAnswer, RUNNER_PATH, Register, Step, quoted};
 pub use text::{counted, first_few};
 pub use time::{age, ago, believable, elapsed, in_words, rounded, short};

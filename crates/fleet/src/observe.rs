@@ -9,6 +9,8 @@ mod job_times;
 mod left_out;
 mod poll_pace;
 mod run_reads;
+mod scale_set;
+mod set_session;
 mod snapshot;
 mod trigger;
 mod trigger_pace;
@@ -28,6 +30,8 @@ pub use job_times::JobTimes;
 pub use left_out::{LeftOut, left_out, refused};
 pub use poll_pace::{PollPacer, SlowedBy, SlowedPolling};
 pub use run_reads::{MOST_RUNS, RunChoice, RunReads, RunState, can_be_ours};
+pub use scale_set::{ScaleSetStatus, SetEffects, SetWatch};
+pub use set_session::{EARLY_END, EARLY_END_PAUSE, SetStep, after_trouble, differs, lacking, wait_after};
 pub(crate) use snapshot::list_lag;
 pub use snapshot::{
     Lists, ObservedDemand, Operation, Seen, Snapshot, Working, entries_by_prefix, entries_of, unknown_demand,

@@ -7,10 +7,12 @@ mod azure;
 mod github;
 pub mod preflight;
 pub mod rehearsal;
+mod scale_sets;
 mod ssh;
 mod webhook;
 
 pub use azure::{Address, Azure};
 pub use github::GitHub;
+pub use scale_sets::ScaleSets;
 pub use ssh::{Session, Ssh};
 pub use webhook::{Delivery, DeliverySignature, NotTaken, RawDelivery, WebhookReader};

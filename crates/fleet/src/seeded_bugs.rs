@@ -86,11 +86,19 @@ mod seeds {
         EveryRunRead,
         /// The hours of a fleet are read, and change nothing.
         HoursIgnored,
+        /// What the messages of a scale set report is summed, and the level that GitHub states is not used.
+        MessagesSummed,
+        /// The messages of a scale set that was made anew are read from where those of the old one ended.
+        CursorKept,
+        /// A message is deleted before the jobs that it offers are acquired.
+        DeletedFirst,
+        /// A job whose assignment has lapsed is taken for one that a person has cancelled.
+        LapseIsCancelled,
     }
 
     impl Bug {
         /// All bugs.
-        pub const ALL: [Bug; 24] = [
+        pub const ALL: [Bug; 28] = [
             Bug::NoCooldown,
             Bug::NoStarvationRule,
             Bug::BusyNotCounted,
@@ -115,6 +123,10 @@ mod seeds {
             Bug::NothingForgotten,
             Bug::EveryRunRead,
             Bug::HoursIgnored,
+            Bug::MessagesSummed,
+            Bug::CursorKept,
+            Bug::DeletedFirst,
+            Bug::LapseIsCancelled,
         ];
     }
 

@@ -128,7 +128,7 @@ fn the_fleet_example_shows_every_key_and_its_default() {
     let as_it_is = fleet(FLEET).unwrap_or_else(|problems| panic!("{problems}"));
     let spelled_out = fleet(&with_defaults(FLEET)).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(as_it_is, spelled_out);
-    let tables = ["", "scaling", "warm", "lifecycle", "bootstrap", "vm", LISTS[0], LISTS[1]];
+    let tables = ["", "demand", "scaling", "warm", "lifecycle", "bootstrap", "vm", LISTS[0], LISTS[1]];
     let known = without_tables(known(&tables, |text| fleet(text).expect_err("an unknown key")), &tables);
     assert_eq!(documented(FLEET), known);
 }

@@ -11,7 +11,7 @@ use azlin_fleet::model::{
     RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo,
     RunnerName, RunnerRegistration, Scope, TokenAccess,
 };
-use azlin_fleet::ports::GitHub;
+use azlin_fleet::ports::{GitHub, ScaleSets};
 use azlin_http::TrafficCounts;
 use jiff::Timestamp;
 use url::Url;
@@ -22,6 +22,7 @@ use crate::queue::{self, RepositoryQueues};
 use crate::runner_counts::RunnerCounts;
 use crate::runner_group;
 use crate::runners::{self, Groups};
+use crate::scale_set::ActionsService;
 use crate::sign_in::GitHubCredential;
 
 /// How to reach GitHub.
@@ -63,6 +64,7 @@ pub struct GitHubClient {
     pub(crate) http: Http,
     queues: RepositoryQueues,
     groups: Groups,
+    pub(crate) service: ActionsService,
     pub(crate) counts: RunnerCounts,
 }
 
@@ -73,11 +75,13 @@ impl GitHubClient {
     /// When the address of the API cannot be used.
     pub fn new(settings: GitHubSettings) -> Result<Self, ApiUrlError> {
         let api = ApiUrl::new(&settings.api_url)?;
+        let service = ActionsService::new(&settings);
         let http = Http::new(api, settings);
         Ok(GitHubClient {
             http,
             queues: RepositoryQueues::default(),
             groups: Groups::default(),
+            service,
             counts: RunnerCounts::default(),
         })
     }
@@ -149,7 +153,11 @@ impl GitHub for GitHubClient {
     }
 
     async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError> {
-        runners::jit_config(&self.http, &self.groups, config).await.map_err(RunnerError::Registration)
+        let made = match &config.scale_set {
+            Some(set) => self.jit_config_of_set(config, set).await,
+            None => runners::jit_config(&self.http, &self.groups, config).await,
+        };
+        made.map_err(RunnerError::Registration)
     }
 
     async fn deregister(&self, scope: &Scope, id: RunnerId) -> Result<Deregistration, RunnerError> {
@@ -158,6 +166,10 @@ impl GitHub for GitHubClient {
 
     async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError> {
         runners::downloads(&self.http, scope).await
+    }
+
+    fn scale_sets(&self) -> &dyn ScaleSets {
+        self
     }
 
     fn burst_reads(&self) -> u64 {

@@ -142,6 +142,13 @@ pub(crate) fn unreadable(call: &GitHubCall, error: &serde_json::Error, token: &s
         .advise(Advice::CheckProxy)
 }
 
+/// The error for an answer that says what GitHub does not.
+pub(crate) fn foreign(call: &GitHubCall, why: &str) -> CallError {
+    CallError::new(not_known(call.effect, CallErrorKind::Unavailable), why)
+        .during(call)
+        .advise(Advice::CheckProxy)
+}
+
 /// The same error after an earlier try of the call that GitHub may have carried out.
 pub(crate) fn after_a_lost_try(error: CallError) -> CallError {
     match error.kind {

@@ -88,6 +88,8 @@ pub(crate) enum As {
     Us(Arc<SecretString>),
     /// The app itself, with a JSON web token that it signed.
     App(SecretString),
+    /// A runner that registers, with a registration token.
+    Registration(SecretString),
 }
 
 impl As {
@@ -95,6 +97,7 @@ impl As {
         match self {
             As::Us(token) => token,
             As::App(jwt) => jwt,
+            As::Registration(token) => token,
         }
     }
 }
@@ -251,7 +254,7 @@ impl Http {
         loop {
             // An app signs in whatever the limits of its installation are.
             let ticket = match &who {
-                As::App(_) => None,
+                As::App(_) | As::Registration(_) => None,
                 As::Us(_) => match self.gate.pass(call.weight(), PATIENCE).await {
                     Ok(ticket) => Some(ticket),
                     Err(wait) => return Err(give_up(error::throttled(call, wait), attempts.may_be_done())),
@@ -341,7 +344,16 @@ impl Http {
 
     async fn try_once(&self, call: &GitHubCall, etag: Option<&str>, who: &As) -> Result<HttpReply, NoReply> {
         let mut request = HttpRequest::new(call.method.clone(), &call.url);
-        request.bearer = Some(who.secret().expose_secret());
+        match who {
+            As::Us(_) | As::App(_) => request.bearer = Some(who.secret().expose_secret()),
+            As::Registration(token) => {
+                let value = format!("RemoteAuth {}", token.expose_secret());
+                if let Ok(mut value) = HeaderValue::from_str(&value) {
+                    value.set_sensitive(true);
+                    request.headers.insert(header::AUTHORIZATION, value);
+                }
+            }
+        }
         if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
             request.headers.insert(header::IF_NONE_MATCH, etag);
         }

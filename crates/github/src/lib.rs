@@ -34,6 +34,7 @@ mod refusal;
 mod runner_counts;
 mod runner_group;
 mod runners;
+mod scale_set;
 mod sign_in;
 mod token;
 mod watched;

@@ -197,13 +197,23 @@ pub(crate) fn call(
     below: &str,
     effect: RequestEffect,
 ) -> Result<GitHubCall, CallError> {
-    let (root, needs) = match scope {
-        Scope::Repo(repo) => (format!("repos/{repo}"), "Administration: read and write on the repository"),
-        Scope::Org(org) => (format!("orgs/{org}"), "Self-hosted runners: read and write on the organisation"),
-        Scope::Enterprise(name) => (format!("enterprises/{name}"), "manage_runners:enterprise"),
+    let root = match scope {
+        Scope::Repo(repo) => format!("repos/{repo}"),
+        Scope::Org(org) => format!("orgs/{org}"),
+        Scope::Enterprise(name) => format!("enterprises/{name}"),
     };
+    let needs = needs(scope);
     let url = http.api.join(&format!("{root}/actions/{below}"))?;
     Ok(GitHubCall { method, url, body: None, effect, expects: Expects::OK, needs })
+}
+
+/// The permission that the runners of a scope need, in GitHub's words.
+pub(crate) fn needs(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::Repo(_) => "Administration: read and write on the repository",
+        Scope::Org(_) => "Self-hosted runners: read and write on the organisation",
+        Scope::Enterprise(_) => "manage_runners:enterprise",
+    }
 }
 
 #[cfg(test)]

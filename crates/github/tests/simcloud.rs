@@ -51,6 +51,7 @@ fn config(number: u32) -> RunnerConfig {
         runner_name: name,
         labels: vec!["docker".parse().expect("valid")],
         runner_group: None,
+        scale_set: None,
     }
 }
 

@@ -55,6 +55,11 @@ impl ApiClient {
         &self.transport
     }
 
+    /// The first pause before a request is tried again.
+    pub fn first_pause(&self) -> Duration {
+        self.first_pause
+    }
+
     /// The tries of a call with this effect. `time_limit` is that of one request, where it has its own.
     pub fn attempts(&self, effect: RequestEffect, time_limit: Option<Duration>) -> Attempts {
         let time_limit = time_limit.unwrap_or(self.transport.request_timeout());

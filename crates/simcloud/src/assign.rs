@@ -113,7 +113,13 @@ fn can_run(runner: &SimRunner, job: &SimJob, repo: &str) -> bool {
         Scope::Enterprise(_) => true,
     };
     let is_named = !job.labels.is_empty() || job.group.is_some();
+    // A job of a scale set is for the set's runners alone, and those run no other.
+    let is_of_set = job.scale_set == runner.scale_set && !job.is_offered;
+    if is_of_set && job.scale_set.is_some() {
+        return true;
+    }
     covers
+        && is_of_set
         && is_named
         && job.group.is_none_or(|group| group == runner.group)
         && job

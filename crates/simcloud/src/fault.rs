@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::calls::is_asked;
+use crate::scale_set_fault::ScaleSetFault;
 use crate::workload::{Span, duration, optional_duration};
 
 /// The service that a call goes to.
@@ -160,6 +161,8 @@ pub enum FaultKind {
     /// The texts of an answer hold escape sequences, line breaks and characters that are not seen: names, labels,
     /// messages.
     OddText,
+    /// Something goes wrong with a runner scale set.
+    ScaleSet(ScaleSetFault),
 }
 
 /// A refusal with a code of Azure's: `{"error": {"code", "message"}}`.

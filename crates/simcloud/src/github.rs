@@ -97,6 +97,12 @@ pub struct SimJob {
     pub script: Option<String>,
     /// What a real machine reported about it.
     pub result: Option<JobResult>,
+    /// The scale set that it is assigned to, or offered.
+    pub scale_set: Option<u64>,
+    /// Whether it is only offered: nobody has acquired it.
+    pub is_offered: bool,
+    /// How often its assignment to a scale set has lapsed.
+    pub lapses: u32,
 }
 
 /// What the runner on a real machine reported about a job.
@@ -169,6 +175,8 @@ pub struct SimRunner {
     pub has_connected: bool,
     /// Whether GitHub shows no entry of it any more, although it is connected.
     pub is_hidden: bool,
+    /// The scale set that it belongs to.
+    pub scale_set: Option<u64>,
     /// Its entry stays as busy and offline, although the runner has ended, until a client deletes it; before this
     /// time GitHub refuses that.
     pub stays_until: Option<Timestamp>,
@@ -194,6 +202,7 @@ impl SimRunner {
             is_abandoned: false,
             has_connected: false,
             is_hidden: false,
+            scale_set: None,
             stays_until: None,
         }
     }
@@ -225,6 +234,8 @@ pub struct GitHubState {
     pub jits: BTreeMap<String, u64>,
     /// Job events that no caller has taken yet; `None` until they are first asked for.
     pub change: Option<Vec<(u64, JobChange)>>,
+    /// Jobs of scale sets that have begun or ended since the sets were last settled.
+    pub(crate) moved_in_sets: Vec<u64>,
     next: u64,
 }
 
@@ -237,6 +248,9 @@ impl GitHubState {
 
     /// Records a job event.
     pub(crate) fn record_event(&mut self, job: u64, change: JobChange) {
+        if self.jobs.get(&job).is_some_and(|job| job.scale_set.is_some()) {
+            self.moved_in_sets.push(job);
+        }
         if let Some(all) = &mut self.change {
             all.push((job, change));
         }
@@ -430,6 +444,9 @@ impl GitHubState {
             runner: None,
             script: None,
             result: None,
+            scale_set: None,
+            is_offered: false,
+            lapses: 0,
         };
         self.jobs.insert(id, job);
         self.queued.insert(id);

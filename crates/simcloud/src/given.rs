@@ -18,6 +18,7 @@ const ACQUIRE_LIMIT: Duration = Duration::from_secs(60);
 impl World {
     /// GitHub gives waiting jobs to runners.
     pub(crate) fn assign(&mut self) {
+        self.settle_scale_sets();
         self.give_astray();
         for given in self.state.github.assign(self.now, &mut self.rng, &self.account) {
             if given.has_begun {
@@ -27,6 +28,7 @@ impl World {
                 self.after(ACQUIRE_LIMIT, WorldEvent::TakeBack(given.job, given.runner));
             }
         }
+        self.settle_scale_sets();
     }
 
     /// A machine of GitHub's begins with a job.

@@ -16,6 +16,7 @@ mod metadata;
 mod parts;
 mod repository_json;
 mod runner;
+mod scale_sets;
 mod sim;
 
 use std::convert::Infallible;
@@ -289,13 +290,20 @@ async fn respond(state: &ServedState, side: Side, mut asked: SimRequest) -> Opti
         _ => {
             let first = is_twice.then(|| act(state, side, &asked, stale));
             drop(first);
-            act(state, side, &asked, stale)
+            match scale_sets::poll_token(&asked).filter(|_| side == Side::Github) {
+                Some(token) => held(state, &asked, token).await,
+                None => act(state, side, &asked, stale),
+            }
         }
     };
+    // Neither counts among the requests of the REST API.
     let is_of_runners = asked.is_of_runners(side);
+    let is_of_service = side == Side::Github && scale_sets::is_for_service(&asked.path);
     let answer = if is_odd && !is_of_runners { odd_text::answer(answer) } else { answer };
     let answer = match side {
-        Side::Github if !is_of_runners => github::with_limit(&mut locked(&state.world), answer),
+        Side::Github if !is_of_runners && !is_of_service => {
+            github::with_limit(&mut locked(&state.world), answer)
+        }
         Side::Github | Side::Azure | Side::Identity => answer,
     };
     if !is_of_runners {
@@ -308,11 +316,33 @@ async fn respond(state: &ServedState, side: Side, mut asked: SimRequest) -> Opti
     }
 }
 
+/// A poll for a message: held until there is one, or for as long as the service holds it.
+async fn held(state: &ServedState, asked: &SimRequest, token: &str) -> SimResponse {
+    let (hold, trouble) = {
+        let mut world = locked(&state.world);
+        (world.settings.poll_hold, scale_sets::poll_begins(&mut world, token))
+    };
+    if let Some(trouble) = trouble {
+        return trouble;
+    }
+    let until = tokio::time::Instant::now() + hold;
+    loop {
+        let queue = locked(&state.world).queue_waits(token);
+        let news = queue.as_ref().map(|queue| queue.notified());
+        let answer = act(state, Side::Github, asked, Lag::default());
+        let (202, Some(news)) = (answer.status, news) else { return answer };
+        if tokio::time::timeout_at(until, news).await.is_err() {
+            return answer;
+        }
+    }
+}
+
 fn act(state: &ServedState, side: Side, asked: &SimRequest, stale: Lag) -> SimResponse {
     let mut world = locked(&state.world);
     world.advance((state.clock)());
     match side {
         Side::Github if asked.is_of_runners(side) => runner::answer(&mut world, asked),
+        Side::Github if scale_sets::is_for_service(&asked.path) => scale_sets::answer(&mut world, asked),
         Side::Github => github::answer(&mut world, asked, stale),
         Side::Azure => azure::answer(&mut world, asked, stale),
         Side::Identity => azure::sign_in(&mut world, asked),
@@ -344,6 +374,7 @@ fn note(state: &ServedState, side: Side, asked: &SimRequest, answer: &SimRespons
     let bytes = answer.body.len() as u64;
     locked(&state.world).statistics.request(side, &asked.method, route, answer.status, bytes);
     if side == Side::Github
+        && !scale_sets::is_for_service(&asked.path)
         && let Some(exchanges) = &mut *locked(&state.exchanges)
     {
         exchanges.push(Exchange {
@@ -371,6 +402,7 @@ async fn read(request: Request<Incoming>, peer: &Peer) -> Option<SimRequest> {
         identity_header: text("x-identity-header"),
         metadata_header: text("metadata"),
         range: text("range"),
+        max_capacity: text("x-scalesetmaxcapacity"),
         machine: peer.machine.as_deref().map(str::to_owned),
         body: Limited::new(body, 4 << 20).collect().await.ok()?.to_bytes().to_vec(),
     })

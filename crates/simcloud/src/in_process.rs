@@ -10,6 +10,7 @@ mod meaning;
 mod preflight;
 mod queue;
 mod rehearsal;
+mod scale_sets;
 mod ssh;
 
 use std::sync::Arc;
@@ -116,9 +117,7 @@ impl InProcess {
             call.may_send(&mut world, requests)?;
         }
         world.open_requests += requests;
-        let is_start = call.effect == CallEffect::Changes
-            && matches!(call.method, "PUT" | "POST")
-            && !call.path.ends_with("/deallocate");
+        let is_start = call.effect == CallEffect::Changes && call.makes_something();
         world.open_starts += u32::from(is_start);
         world.statistics.peak_open_starts = world.statistics.peak_open_starts.max(world.open_starts);
         let SimCall { side, method, path, vm, .. } = call;
@@ -136,7 +135,7 @@ impl InProcess {
     ) -> Result<T, CallError> {
         let mut world = self.world();
         if call.side == Side::Github {
-            if world.is_beyond_limit() {
+            if call.requests > 0 && world.is_beyond_limit() {
                 return Err(call.failed(CallErrorKind::Throttled, "the limit is used up"));
             }
             world.count_requests(call.requests);
@@ -246,6 +245,14 @@ impl SimCall {
 
     fn failed(&self, trouble: CallErrorKind, why: &str) -> CallError {
         CallError::new(trouble, why).during(format_args!("{} {}", self.method, self.path))
+    }
+
+    /// Whether it makes a VM or a runner.
+    fn makes_something(&self) -> bool {
+        // The service of scale sets has other things to make: a set, a session.
+        let is_deallocation = self.path.ends_with("/deallocate");
+        let is_of_service = self.path.starts_with("/_actions/") && !self.path.ends_with("/generatejitconfig");
+        matches!(self.method, "PUT" | "POST") && !is_of_service && !is_deallocation
     }
 
     /// The error of a call that fails like this.

@@ -19,6 +19,7 @@
 //! | where a list, a `DELETE` and the broker differ about a runner | `entries.rs` |
 //! | how a VM drains when it is asked to | `drain.rs` |
 //! | runners: by JIT configuration, by token, on a real machine, over SSH | `calls.rs`, `registration.rs`, `session.rs`, `guest.rs` |
+//! | runner scale sets: sets, sessions, messages, assigned jobs | `scale_sets.rs` and its folder, `scale_set_fault.rs`; over HTTP `http/scale_sets.rs` |
 //! | rate limits, renamed repositories, webhooks | `rate_limit.rs`, `secondary_limit.rs`, `rename.rs`, `webhooks.rs` |
 //! | a key of a workload file | `workload.rs`, `settings.rs` (`[settings]`), `account.rs` (`[premises]`), `examples/burst.toml` |
 //! | what `check` is answered | `preflight.rs` |
@@ -61,6 +62,8 @@ mod refusals;
 pub mod registration;
 mod rename;
 mod report;
+mod scale_set_fault;
+pub mod scale_sets;
 #[cfg(feature = "scripted")]
 pub mod scripted;
 mod secondary_limit;
@@ -79,6 +82,7 @@ pub use http::{
     Served, SimClock,
 };
 pub use in_process::InProcess;
+pub use scale_set_fault::ScaleSetFault;
 pub use settings::WorldSettings;
 pub use workload::Workload;
 pub use world::{Occurrence, World, WorldEvent, WorldObserver, WorldState};

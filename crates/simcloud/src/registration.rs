@@ -96,7 +96,7 @@ impl World {
         (token, expires_at)
     }
 
-    fn token_is_good(&self, token: &str, scope: &Scope, what_for: TokenUse) -> bool {
+    pub(crate) fn token_is_good(&self, token: &str, scope: &Scope, what_for: TokenUse) -> bool {
         self.runner_tokens.get(token).is_some_and(|known| {
             known.what_for == what_for
                 && known.expires_at > self.now()

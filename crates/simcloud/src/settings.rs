@@ -36,6 +36,18 @@ pub struct WorldSettings {
     pub app_token_life: Duration,
     /// How long Azure's tokens are valid.
     pub token_life: Duration,
+    /// How long tokens of the service of scale sets are valid.
+    pub admin_token_life: Duration,
+    /// How long tokens of a message queue are valid.
+    pub queue_token_life: Duration,
+    /// How long a poll for messages is held that finds none.
+    pub poll_hold: Duration,
+    /// How long the session of a scale set lives without a poll.
+    pub session_lapse: Range<Duration>,
+    /// How long a job that is assigned to a scale set waits for a runner before the assignment lapses.
+    pub assignment_limit: Duration,
+    /// Whether scale sets are offered jobs, as by GitHub Enterprise Server, and have to acquire them.
+    pub scale_set_offers: bool,
     /// How many VMs one page of Azure's lists has, of each region.
     pub vm_page: usize,
     /// How long Azure tells clients to wait before they ask for an operation again.
@@ -78,6 +90,12 @@ impl Default for WorldSettings {
             entry_limit: DAY,
             app_token_life: Duration::from_secs(3600),
             token_life: DAY,
+            admin_token_life: Duration::from_secs(1000),
+            queue_token_life: Duration::from_secs(3600),
+            poll_hold: Duration::from_secs(50),
+            session_lapse: seconds(60, 92),
+            assignment_limit: Duration::from_secs(300),
+            scale_set_offers: false,
             vm_page: 50,
             operation_wait: Duration::from_secs(10),
             azure_limits: false,

@@ -106,6 +106,18 @@ pub struct Overrides {
     pub app_token_life: Option<Span>,
     /// See [`WorldSettings::token_life`].
     pub token_life: Option<Span>,
+    /// See [`WorldSettings::admin_token_life`].
+    pub admin_token_life: Option<Span>,
+    /// See [`WorldSettings::queue_token_life`].
+    pub queue_token_life: Option<Span>,
+    /// See [`WorldSettings::poll_hold`].
+    pub poll_hold: Option<Span>,
+    /// See [`WorldSettings::session_lapse`].
+    pub session_lapse: Option<Span>,
+    /// See [`WorldSettings::assignment_limit`].
+    pub assignment_limit: Option<Span>,
+    /// See [`WorldSettings::scale_set_offers`].
+    pub scale_set_offers: Option<bool>,
     /// See [`WorldSettings::vm_page`].
     pub vm_page: Option<usize>,
     /// See [`WorldSettings::operation_wait`].
@@ -148,6 +160,12 @@ impl Overrides {
             entry_limit: self.entry_limit.map_or(default.entry_limit, |span| span.to),
             app_token_life: self.app_token_life.map_or(default.app_token_life, |span| span.to),
             token_life: self.token_life.map_or(default.token_life, |span| span.to),
+            admin_token_life: self.admin_token_life.map_or(default.admin_token_life, |span| span.to),
+            queue_token_life: self.queue_token_life.map_or(default.queue_token_life, |span| span.to),
+            poll_hold: self.poll_hold.map_or(default.poll_hold, |span| span.to),
+            session_lapse: range(self.session_lapse, default.session_lapse),
+            assignment_limit: self.assignment_limit.map_or(default.assignment_limit, |span| span.to),
+            scale_set_offers: self.scale_set_offers.unwrap_or(default.scale_set_offers),
             vm_page: self.vm_page.unwrap_or(default.vm_page).max(1),
             operation_wait: self.operation_wait.map_or(default.operation_wait, |span| span.to),
             azure_limits: self.azure_limits.unwrap_or(default.azure_limits),

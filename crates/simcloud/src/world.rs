@@ -21,6 +21,7 @@ use crate::package::Package;
 use crate::rate_limit::RateLimit;
 use crate::refusals::Buckets;
 use crate::registration::RunnerToken;
+use crate::scale_sets::ScaleSetService;
 use crate::secondary_limit::SecondaryLimits;
 use crate::settings::WorldSettings;
 use crate::statistics::Statistics;
@@ -154,6 +155,8 @@ pub enum WorldEvent {
     Offline(u64),
     /// GitHub takes back a job that a runner was given and never acquired.
     TakeBack(u64, u64),
+    /// An assignment of a job to a scale set lapses, after so many before.
+    Lapse(u64, u32),
     /// The entry of a runner vanishes.
     Vanish(u64),
 }
@@ -209,6 +212,8 @@ pub struct World {
     pub(crate) buckets: Buckets,
     pub(crate) names_used: BTreeSet<VmKey>,
     pub(crate) by_uid: BTreeMap<u64, VmKey>,
+    /// GitHub's service of runner scale sets.
+    pub scale_sets: ScaleSetService,
 }
 
 impl World {
@@ -245,6 +250,7 @@ impl World {
             buckets: Buckets::default(),
             names_used: BTreeSet::new(),
             by_uid: BTreeMap::new(),
+            scale_sets: ScaleSetService::default(),
             account: workload.account.clone(),
             settings,
         };
@@ -414,6 +420,7 @@ impl World {
                 self.disconnect(Some(runner));
             }
             WorldEvent::Vanish(runner) => self.vanishes(runner),
+            WorldEvent::Lapse(job, lapses) => self.lapses(job, lapses),
             WorldEvent::TakeBack(job, runner) => self.state.github.take_back(job, runner),
         }
         self.assign();

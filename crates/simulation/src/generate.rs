@@ -16,6 +16,7 @@ use super::scenario::{
     ClockChange, Crash, Disk, Edit, FileChange, FleetSpec, HoursPhase, LONGEST_LAG, OWNER, RESTART, Scenario,
     ScenarioPart, WebhookConditions,
 };
+use super::set_weather::set_weather;
 use super::standby_weather::standby_weather;
 
 const MINUTE: u64 = 60;
@@ -59,8 +60,10 @@ pub fn generate(seed: u64, days: f64) -> Scenario {
     hours_weather(seed, &mut fleets, length);
     let edits = standby_weather(seed, &mut fleets, length);
     generator.parts.extend(edits.into_iter().map(ScenarioPart::Edit));
+    let (faults, is_offered) = set_weather(seed, &mut fleets, length);
+    generator.parts.extend(faults);
     let parts = generator.parts.into_iter().enumerate().collect();
-    Scenario { seed, length, poll, provisioning, rate_limit, answer, fleets, parts }
+    Scenario { seed, length, poll, provisioning, rate_limit, answer, is_offered, fleets, parts }
 }
 
 impl Generator {
@@ -112,6 +115,7 @@ impl Generator {
                 is_present: true,
                 keep_for_min: 0,
                 standby: 0,
+                has_scale_set: false,
                 hours: None,
                 phase: HoursPhase::Out,
             }

@@ -23,6 +23,7 @@ mod names_weather;
 mod raw_text;
 mod run;
 mod scenario;
+mod set_weather;
 mod shrink;
 mod standby_weather;
 mod trace;

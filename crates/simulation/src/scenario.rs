@@ -39,6 +39,8 @@ pub struct Scenario {
     pub rate_limit: u32,
     /// How long a call takes, there and back.
     pub answer: Span,
+    /// Whether GitHub offers jobs to scale sets, which have to acquire them.
+    pub is_offered: bool,
     /// The fleets at the start.
     pub fleets: Vec<FleetSpec>,
     /// What happens, each with a number that `--only` can name.
@@ -227,6 +229,8 @@ pub struct FleetSpec {
     pub keep_for_min: u64,
     /// `warm.standby`.
     pub standby: u32,
+    /// Whether `demand.source` is a scale set.
+    pub has_scale_set: bool,
     /// Its hours, if it has some, and whether they hold.
     pub hours: Option<DailyHours>,
     /// Whether they hold.
@@ -255,9 +259,10 @@ impl FleetSpec {
                  max_runners = {max}\n"
             )
         });
+        let demand = if self.has_scale_set { "[demand]\nsource = \"scale-set\"\n" } else { "" };
         let bootstrap = if self.ssh.is_some() { "[bootstrap]\nmethod = \"ssh\"\n" } else { "" };
         let text = format!(
-            "enabled = {}\n{scope}labels = {:?}\n[scaling]\nmin_runners = {}\nmax_runners = {}\njobs_per_runner = {}\n\
+            "enabled = {}\n{scope}labels = {:?}\n{demand}[scaling]\nmin_runners = {}\nmax_runners = {}\njobs_per_runner = {}\n\
              scale_up_threshold = {}\n{}[warm]\nkeep_for = \"{}m\"\nstandby = {}\n{hours}\
              [lifecycle]\nmax_job_count = {}\nrotation_interval = \"{}m\"\ndead_mans_switch = \"{}m\"\n{bootstrap}[vm]\n\
              subscription_id = \"00000000-0000-0000-0000-000000000000\"\nresource_group = \"rg{}\"\n\
@@ -349,6 +354,7 @@ impl Scenario {
             seed: Some(self.seed),
             rate_limit: Some(self.rate_limit),
             answer: Some(self.answer),
+            scale_set_offers: Some(self.is_offered),
             azure_limits: Some(self.parts.iter().any(|(_, part)| matches!(part, ScenarioPart::AzureLimits))),
             ..Overrides::default()
         };

@@ -58,6 +58,12 @@ struct JobOptions {
     /// Whether it serves jobs that ask for a runner group and no label: it alone has runners in the group [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     takes_jobs_without_labels: Option<bool>,
+    /// From where it learns of its jobs: queue or scale-set [default: queue].
+    #[arg(long, value_name = "SOURCE")]
+    demand: Option<String>,
+    /// The name of its scale set; the pool's where absent.
+    #[arg(long, value_name = "NAME")]
+    scale_set: Option<String>,
     /// Of several fleets that match a job, the lowest priority takes it [default: 100].
     #[arg(long, value_name = "N")]
     priority: Option<String>,
@@ -253,6 +259,8 @@ impl FleetOptions {
             list("labels", &jobs.labels),
             text("runner_group", &jobs.runner_group),
             flag("takes_jobs_without_labels", jobs.takes_jobs_without_labels),
+            text("demand.source", &jobs.demand),
+            text("demand.scale_set", &jobs.scale_set),
             number("priority", &jobs.priority),
             number("scaling.min_runners", &scaling.min_runners),
             number("scaling.max_runners", &scaling.max_runners),

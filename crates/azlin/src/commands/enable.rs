@@ -98,6 +98,7 @@ fn with_help(problem: &Problem) -> String {
 fn option_of(key: &str) -> String {
     match key {
         "bootstrap.method" => "--bootstrap".to_owned(),
+        "demand.source" => "--demand".to_owned(),
         key if key.starts_with("vm.tags") => "--tag".to_owned(),
         key if key.starts_with("bootstrap.environment") => "--environment".to_owned(),
         key => format!("--{}", key.rsplit('.').next().unwrap_or(key).replace('_', "-")),

@@ -111,6 +111,29 @@ pub(super) fn register(registry: &mut Registry, view: &StatusView, context: &Dae
         "Jobs of a fleet: those that could start, those that a rule or a group holds, those that run, and those like it that no fleet serves; absent where nothing of them is known",
         family(jobs),
     );
+    let sets = || fleets().filter_map(|fleet| Some((fleet.pool.to_string(), fleet.scale_set.as_ref()?)));
+    let session =
+        sets().map(|(fleet, set)| (OfFleet { fleet }, f64::from(u8::from(set.session_since.is_some()))));
+    registry.register(
+        "scale_set_session",
+        "Whether the session of a fleet's scale set is open",
+        family(session),
+    );
+    let assigned = sets().flat_map(|(fleet, set)| {
+        let waiting = set.assigned.saturating_sub(set.running);
+        [("waiting", waiting), ("running", set.running)]
+            .map(|(state, count)| (OfState { fleet: fleet.clone(), state }, f64::from(count)))
+    });
+    registry.register(
+        "scale_set_jobs",
+        "Jobs that GitHub has assigned to a fleet's scale set: those that wait for a runner, and those that run",
+        family(assigned),
+    );
+    registry.register(
+        "scale_set_lapses",
+        "Assignments that have lapsed since the daemon began, because no runner took the job in time",
+        family(sets().map(|(fleet, set)| (OfFleet { fleet }, f64::from(set.lapses)))),
+    );
     let runners = fleets().filter(|fleet| fleet.runners_known).flat_map(|fleet| {
         PhaseKind::ALL.map(|phase| {
             let count = fleet.count(phase);

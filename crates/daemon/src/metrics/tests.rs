@@ -25,7 +25,8 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
     let mut other = fleet("other", "repo = 'o/other'", EACH);
     "other".clone_into(&mut other.vm.group.name);
     let (status_store, stop) = (StatusStore::default(), CancellationToken::new());
-    let fleets = vec![fleet("ci", "", EACH), other.clone()];
+    let set = fleet("set", "repo = 'o/third'", "[demand]\nsource = 'scale-set'\n");
+    let fleets = vec![fleet("ci", "", EACH), other.clone(), set];
     let daemon = Daemon::new(
         &config,
         fleets,
@@ -64,6 +65,9 @@ async fn a_job_that_is_served_and_a_start_that_fails_can_be_read_off() {
         "azlin_github_budget_limit{credential=\"\"} 5000.0",
         "azlin_build_info{version=\"0.1.0\"} 1",
         "azlin_bad_files 0.0",
+        "azlin_scale_set_session{fleet=\"set\"} 1.0",
+        "azlin_scale_set_jobs{fleet=\"set\",state=\"waiting\"} 0.0",
+        "azlin_scale_set_lapses{fleet=\"set\"} 0.0",
         "azlin_daemon_errors{kind=\"listening\"} 0.0",
         "# EOF",
     ] {

@@ -3,7 +3,7 @@
 use super::azure::granted;
 use super::facts::{AzureFacts, Facts, SubnetFacts, image_key, place_key};
 use super::permissions::{ON_IDENTITY, ON_SECURITY_GROUP, ON_SUBNET};
-use super::{About, Finding, Notes, State, disks, risks, sizes};
+use super::{About, Finding, Notes, State, disks, risks, scale_set, sizes};
 use crate::config::{Fleet, Method, defaults_in_words};
 use crate::model::{Architecture, CallError, CallErrorKind, Image, Scope};
 use crate::ports::preflight::{ImageFacts, Size, Subnet};
@@ -22,6 +22,7 @@ pub(super) fn check(fleet: &Fleet, facts: &Facts) -> Vec<Finding> {
         return notes.list;
     }
     runners(&mut notes, fleet);
+    scale_set::check(&mut notes, fleet, facts);
     risks::check(&mut notes, fleet, facts);
     if let Some(azure) = facts.signed_in_azure() {
         at_azure(&mut notes, fleet, azure);
@@ -52,7 +53,8 @@ fn runners(notes: &mut Notes, fleet: &Fleet) {
         notes.ok("jobs without labels", found);
     }
     let scaling = &fleet.scaling;
-    let follows = matches!(fleet.scope, Scope::Repo(_)) || !fleet.repositories.is_empty();
+    let is_told = fleet.demand.is_scale_set();
+    let follows = is_told || matches!(fleet.scope, Scope::Repo(_)) || !fleet.repositories.is_empty();
     if !follows && scaling.manual_count.is_none() && scaling.min_runners == 0 {
         let found = format!(
             "there will never be one: GitHub has no list of the queued jobs of {}, and min_runners is 0",

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::bootstrap::{self, BootstrapConfig, Method};
 use super::defaults::FleetDefaults;
+use super::demand::{self, DemandConfig};
 use super::hours::{Hours, hours};
 use super::machine::NamedFiles;
 use super::problem::Problems;
@@ -173,6 +174,8 @@ pub struct Fleet {
     pub takes_jobs_without_labels: bool,
     /// The fleet with the lowest priority takes a job that several fleets match.
     pub priority: u32,
+    /// From where it learns of its jobs.
+    pub demand: DemandConfig,
     /// How many runners it has. The daemon puts in what its hours say ([`crate::plan::at_hours`]).
     pub scaling: ScalingConfig,
     /// The limits of its file, outside its hours.
@@ -242,6 +245,12 @@ impl Fleet {
     /// The scope and the credential of the fleet.
     pub fn site(&self) -> Site {
         Site { credential: self.credential.clone(), scope: self.scope.clone() }
+    }
+
+    /// The name of the fleet's scale set, if it has one.
+    pub fn scale_set_name(&self) -> Option<&str> {
+        let own = self.demand.scale_set.as_deref();
+        self.demand.is_scale_set().then(|| own.unwrap_or(self.name.as_str()))
     }
 
     /// The labels that each runner has implicitly (GitHub docs, Using self-hosted runners in a workflow).
@@ -320,7 +329,8 @@ fn read(pool: PoolName, mut top: Table<'_, '_>, files: NamedFiles<'_>) -> Option
         top.conflict(span.clone(), "takes_jobs_without_labels", message, Some(help));
     }
     let priority = top.or("priority", 100, number(0..=u32::MAX));
-    let scaling = scaling(top.table("scaling"));
+    let demand = demand::demand(top.table("demand"));
+    let scaling = scaling(top.table("scaling"), &demand);
     let warm_table = top.table("warm");
     let lifecycle = top.table("lifecycle");
     let mut table = top.table("bootstrap");
@@ -330,7 +340,7 @@ fn read(pool: PoolName, mut top: Table<'_, '_>, files: NamedFiles<'_>) -> Option
     let own_limits =
         Limits { min_runners: scaling.min_runners, max_runners: scaling.max_runners, standby: warm.standby };
     let hours = hours(&mut top, own_limits, method, &mut standby_keys);
-    let lifecycle = lifecycle_of(lifecycle, method);
+    let lifecycle = lifecycle_of(lifecycle, method, &demand);
     let bootstrap = bootstrap::read(table, method, &lifecycle, files);
     let vm = VmConfig::read(top.table("vm"));
     if vm.as_ref().is_some_and(|vm| vm.ephemeral_os_disk) {
@@ -355,6 +365,9 @@ fn read(pool: PoolName, mut top: Table<'_, '_>, files: NamedFiles<'_>) -> Option
     if bootstrap.install_dependencies {
         shape["install_dependencies"] = serde_json::json!(true);
     }
+    if demand.is_scale_set() {
+        shape["scale_set"] = serde_json::json!(demand.scale_set.as_deref().unwrap_or(pool.as_str()));
+    }
     if !bootstrap.machine.is_plain() {
         shape["machine"] = serde_json::json!(bootstrap.machine);
     }
@@ -378,6 +391,7 @@ fn read(pool: PoolName, mut top: Table<'_, '_>, files: NamedFiles<'_>) -> Option
         runner_group,
         takes_jobs_without_labels: without_labels.is_some_and(|(takes, _)| takes),
         priority,
+        demand,
         scaling,
         own_limits,
         hours,
@@ -444,8 +458,19 @@ fn repositories(top: &mut Table<'_, '_>, scope: Option<&Scope>) -> Vec<RepoPatte
 
 pub(super) const MANY: u32 = 10_000;
 
-fn scaling(mut table: Table<'_, '_>) -> ScalingConfig {
-    let default = ScalingConfig::default();
+fn scaling(mut table: Table<'_, '_>, demand: &DemandConfig) -> ScalingConfig {
+    let default = if demand.is_scale_set() {
+        // GitHub takes a job back that no runner takes within five minutes, and tells of each job at once: none waits for
+        // others, or until a cooldown is over.
+        ScalingConfig {
+            jobs_per_runner: 1,
+            scale_up_threshold: 0,
+            max_queue_wait: Duration::ZERO,
+            ..ScalingConfig::default()
+        }
+    } else {
+        ScalingConfig::default()
+    };
     let min = table.spanned("min_runners", number(0..=MANY));
     let max = table.spanned("max_runners", number(0..=MANY));
     let manual = table.spanned("manual_count", number(0..=MANY));
@@ -509,7 +534,7 @@ pub(super) fn standby(
     Some(count)
 }
 
-fn lifecycle_of(mut table: Table<'_, '_>, method: Method) -> LifecycleConfig {
+fn lifecycle_of(mut table: Table<'_, '_>, method: Method, demand: &DemandConfig) -> LifecycleConfig {
     let default = LifecycleConfig::default();
     let jobs = table.spanned("max_job_count", number(1..=MANY));
     let rotation_interval = table.or("rotation_interval", default.rotation_interval, duration(1));
@@ -531,7 +556,12 @@ fn lifecycle_of(mut table: Table<'_, '_>, method: Method) -> LifecycleConfig {
             "raise it, or lower rotation_interval: a VM is not to power off while a daemon lives".to_owned();
         table.conflict(span, "dead_mans_switch", message, Some(help));
     }
-    if let (Some((jobs, span)), Method::CloudInit) = (jobs.filter(|(jobs, _)| *jobs > 1), method) {
+    let jobs = jobs.filter(|(jobs, _)| *jobs > 1);
+    if let (Some((jobs, span)), true) = (&jobs, demand.is_scale_set()) {
+        let message = format!("found {jobs}; allowed with demand.source = \"scale-set\": 1");
+        let help = "a runner of a scale set is ephemeral, one job each; remove it".to_owned();
+        table.conflict(span.clone(), "max_job_count", message, Some(help));
+    } else if let (Some((jobs, span)), Method::CloudInit) = (jobs, method) {
         let message = format!("found {jobs}; allowed with bootstrap.method = \"cloud-init\": 1");
         let help = "a JIT configuration makes an ephemeral runner, one job each; for more set bootstrap.method = \"ssh\""
             .to_owned();

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Explanation, FleetView, JobQuery, NextChange, job, next_changes, runner};
 use crate::config::Fleet;
 use crate::model::{Job, JobStatus};
-use crate::observe::{is_in_scope, owner};
+use crate::observe::{ScaleSetStatus, is_in_scope, owner};
 use crate::plan::DecisionStatus;
 
 /// The number of jobs that are explained one by one, the oldest first.
@@ -22,6 +22,9 @@ pub struct PoolExplanation {
     pub runners: Vec<Explanation>,
     /// The decision, and its reason.
     pub decision: DecisionStatus,
+    /// The scale set that tells the fleet of its jobs. Absent if it follows queues.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale_set: Option<ScaleSetStatus>,
     /// The changes of the decision that happen without a person, the soonest first.
     pub next_changes: Vec<NextChange>,
 }
@@ -45,6 +48,7 @@ pub fn pool(view: &FleetView<'_>, fleets: &[&Fleet]) -> PoolExplanation {
         jobs: waiting.into_iter().take(SHOWN).map(|open| job(JobQuery::Open(open), view, fleets)).collect(),
         runners: view.plan.runners.iter().map(|each| runner(each, view)).collect(),
         decision: DecisionStatus::from(&view.plan.decision),
+        scale_set: view.seen.scale_set.clone(),
         next_changes: next_changes(view),
     }
 }

@@ -113,6 +113,8 @@ pub enum RotationReason {
         /// The scope of the fleet.
         to: Scope,
     },
+    /// It belongs to a scale set that is gone, or to none.
+    OtherScaleSet,
 }
 
 /// A VM whose runner is registered at another GitHub than the configured one.
@@ -254,6 +256,9 @@ impl fmt::Display for RotationReason {
             RotationReason::ScopeChanged { from, to } => {
                 write!(f, "it was made for {from}, and the fleet is now on {to}")
             }
+            RotationReason::OtherScaleSet => f.write_str(
+                "it was made before the fleet's scale set, so GitHub gives it none of the set's jobs",
+            ),
         }
     }
 }

@@ -18,6 +18,21 @@ impl fmt::Display for JobId {
     }
 }
 
+/// The ids from here on are not GitHub's: jobs of a scale set have none. The numbers of JSON are exact up to twice as many.
+const ASSIGNMENTS: u64 = 1 << 52;
+
+impl JobId {
+    /// The id of a job that GitHub has assigned to a scale set under this name. It is none of GitHub's ids.
+    pub fn of_assignment(name: &str) -> JobId {
+        JobId(ASSIGNMENTS | crate::fnv1a([name.as_bytes()]) & (ASSIGNMENTS - 1))
+    }
+
+    /// Whether it is none of GitHub's ids.
+    pub fn is_of_assignment(self) -> bool {
+        self.0 >= ASSIGNMENTS
+    }
+}
+
 /// GitHub's id of a workflow run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RunId(pub u64);

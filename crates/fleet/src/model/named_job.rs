@@ -60,7 +60,9 @@ impl From<&Job> for NamedJob {
 impl fmt::Display for NamedJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.called().as_str() {
+            "" if self.id.is_of_assignment() => f.write_str("a job"),
             "" => write!(f, "job {}", self.id),
+            called if self.id.is_of_assignment() => write!(f, "a job ({called})"),
             called => write!(f, "job {} ({called})", self.id),
         }
     }
@@ -83,6 +85,8 @@ mod tests {
             (no_repo, "job 7 (CI / build)"),
             (no_name, "job 7 (o/r)"),
             (JobId(7).into(), "job 7"),
+            (NamedJob { id: JobId::of_assignment("0e1d"), ..NamedJob::from(&job) }, "a job (o/r: build)"),
+            (JobId::of_assignment("0e1d").into(), "a job"),
         ] {
             assert_eq!(job.to_string(), shown);
         }

@@ -394,7 +394,12 @@ impl ScalingReason {
 
 impl fmt::Display for WaitingJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "job {} ({}) has waited {}", self.id, self.name, in_words(self.waited))
+        let (name, waited) = (&self.name, in_words(self.waited));
+        if self.id.is_of_assignment() {
+            write!(f, "a job ({name}) has waited {waited}")
+        } else {
+            write!(f, "job {} ({name}) has waited {waited}", self.id)
+        }
     }
 }
 

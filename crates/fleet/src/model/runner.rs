@@ -46,6 +46,8 @@ pub struct RunnerConfig {
     pub labels: Vec<Label>,
     /// The name of the runner group. Absent means the default group.
     pub runner_group: Option<String>,
+    /// The name of its scale set, in that group. Absent means none.
+    pub scale_set: Option<String>,
 }
 
 /// A registration token, for immediate use.

@@ -242,10 +242,13 @@ fn like<'f>(fleets: &[&'f Fleet], job: &Job) -> Option<&'f Fleet> {
         .map(|(_, fleet)| fleet)
 }
 
-/// A fleet's claim to a job. The least of several claims wins: the lowest priority, then the fewest labels that the job
+/// A fleet's claim to a job. The least of several claims wins: that of a scale set, since GitHub gives it the job at once,
+/// whatever the files say; then the lowest priority, then the fewest labels that the job
 /// does not ask for, then the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim<'f> {
+    /// Whether the fleet follows queues, and has no scale set.
+    pub follows_queues: bool,
     /// The fleet's `priority`.
     pub priority: u32,
     /// Labels of the fleet that the job does not ask for.
@@ -262,6 +265,7 @@ impl<'f> Claim<'f> {
             fleet.labels.iter().filter(|label| !is_asked(label)).count()
         };
         (fleet.enabled && serves(fleet, job)).then(|| Claim {
+            follows_queues: !fleet.demand.is_scale_set(),
             priority: fleet.priority,
             labels_not_asked_for: labels_not_asked_for(),
             pool: &fleet.name,
@@ -278,7 +282,7 @@ pub fn owner<'f>(fleets: impl IntoIterator<Item = &'f Fleet>, job: &Job) -> Opti
 pub fn claims_alike(before: &Fleet, after: &Fleet) -> bool {
     let claim = |fleet: &Fleet| {
         let Fleet { scope, enabled, priority, labels, repositories, credential, .. } = fleet.clone();
-        let group = (fleet.runner_group.clone(), fleet.takes_jobs_without_labels);
+        let group = (fleet.runner_group.clone(), fleet.takes_jobs_without_labels, fleet.demand.clone());
         (scope, enabled, priority, labels, repositories, credential, group, fleet.implicit_labels())
     };
     claim(before) == claim(after)
@@ -304,9 +308,12 @@ pub fn is_in_scope(fleet: &Fleet, repo: &RepoSlug) -> bool {
     }
 }
 
-/// Whether the fleet's file names the repository, or names none at all.
+/// Whether the fleet serves the repository among those of its organisation or enterprise: its file names it, or none.
 fn is_chosen(fleet: &Fleet, repo: &RepoSlug) -> bool {
-    fleet.repositories.is_empty() || fleet.repositories.iter().any(|pattern| pattern.matches(repo))
+    // What a scale set serves is what its runner group admits.
+    fleet.demand.is_scale_set()
+        || fleet.repositories.is_empty()
+        || fleet.repositories.iter().any(|pattern| pattern.matches(repo))
 }
 
 /// The labels of all runners of these fleets, in lower case.

@@ -11,7 +11,7 @@ use crate::model::{
     ForeignText, Job, JobStatus, NamedJob, PoolName, Queue, ResourceGroup, RunnerInfo, RunnerName, Scope, Vm,
     counted, runner_name,
 };
-use crate::observe::{Demand, SlowedPolling};
+use crate::observe::{Demand, ScaleSetStatus, SlowedPolling};
 use crate::seeded_bug;
 
 /// How long a list may lack a VM that was asked for, or still show one that was removed. A fleet whose VMs have to be
@@ -30,13 +30,15 @@ pub type Working = BTreeMap<ForeignText, Arc<NamedJob>>;
 /// What a source of demand shows of one fleet's jobs.
 ///
 /// This is the seam between the source and the plan: a snapshot takes nothing else of it. The queues of the fleet's
-/// repositories are the one source today; a session of a runner scale set would fill the same fields.
+/// repositories are one source, and the session of a runner scale set is the other.
 #[derive(Debug, Clone)]
 pub struct ObservedDemand {
     /// How many jobs there are and which waits longest; the error says why nothing is known.
     pub demand: Seen<Demand>,
     /// Running jobs by the name of the runner that they say they run on.
     pub working: Working,
+    /// The scale set that shows it, if one does.
+    pub scale_set: Option<ScaleSetStatus>,
 }
 
 /// The lists of runners and VMs, as far as they are one fleet's. They are read together, since they are compared.
@@ -63,6 +65,8 @@ pub struct Snapshot {
     pub unread: BTreeMap<ResourceGroup, String>,
     /// Running jobs by the name of the runner that they say they run on.
     pub working: Working,
+    /// The scale set that shows its jobs, if one does.
+    pub scale_set: Option<ScaleSetStatus>,
     /// Set while polls are rarer than configured.
     pub slowed: Option<SlowedPolling>,
     /// The warning about a token that ends soon.
@@ -73,10 +77,10 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// What was observed; nothing is under way.
-    pub fn new(ObservedDemand { demand, working }: ObservedDemand, lists: Lists) -> Self {
+    pub fn new(ObservedDemand { demand, working, scale_set }: ObservedDemand, lists: Lists) -> Self {
         let Lists { entries, vms, unread } = lists;
         let in_flight = BTreeMap::new();
-        Snapshot { demand, entries, vms, unread, working, slowed: None, expiring: None, in_flight }
+        Snapshot { demand, entries, vms, unread, working, scale_set, slowed: None, expiring: None, in_flight }
     }
 
     /// Says that GitHub counts more runners of the scope than it lists, and that the list is used nevertheless.

@@ -10,6 +10,8 @@
 //! | a job has ended | its run, and the lists of runners and VMs | at once, the lists once a second at most |
 //! | a job has begun | its run | with its end, or after half a minute; at once for a fleet that keeps runners ready |
 //!
+//! A scale set reports by messages what it has, so nothing is read for one: the tick works with what was reported.
+//!
 //! How often a fleet ticks after triggers is what GitHub's budget permits ([`TriggerPacer`](crate::observe::TriggerPacer)).
 
 use std::collections::BTreeMap;
@@ -24,6 +26,8 @@ const LISTS_GAP: Duration = Duration::from_secs(1);
 /// How long the read of a job's beginning may wait, since a list of runners shows that its runner is busy: less than a
 /// busy runner stands for a queued job ([`BusyRunners`](crate::observe::BusyRunners)).
 const BEGINNING_WAITS: Duration = Duration::from_secs(30);
+/// The least time between two ticks after what a scale set reports.
+const TOLD_GAP: Duration = Duration::from_millis(100);
 /// GitHub may report a job before its list shows it: the pauses before the queue is read again.
 const AGAIN: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
 /// How many jobs are remembered that no list has shown yet. The next poll finds any more.
@@ -62,6 +66,8 @@ pub struct Triggers {
     /// What has to be read: runs, or a whole queue.
     due: BTreeMap<(RepoSlug, Option<RunId>), Due>,
     lists: Option<Due>,
+    /// When a scale set last reported something that no tick has followed.
+    told: Option<Duration>,
     /// Jobs that are reported to wait, and how often their queue was read without showing them.
     waiting: BTreeMap<JobId, (RepoSlug, usize)>,
     last: Option<Duration>,
@@ -119,11 +125,24 @@ impl Triggers {
             JobChange::Queued | JobChange::Started | JobChange::Ended => now,
         };
         if job_event.change == JobChange::Ended {
-            let at = self.lists_read.map_or(now, |read| now.max(read + LISTS_GAP));
-            let due = Due::new(at, now);
-            self.lists = Some(self.lists.map_or(due, |before| before.with(due)));
+            self.want_lists(now);
         }
         self.want(job_event.repo.clone(), job_event.run, Due::new(at, now));
+    }
+
+    /// Takes in what the fleet's scale set has reported: it is known already, so no queue is read. Where a job has ended,
+    /// the lists of runners and VMs may have changed.
+    pub fn told(&mut self, has_ended: bool, now: Duration) {
+        self.told.get_or_insert(now);
+        if has_ended {
+            self.want_lists(now);
+        }
+    }
+
+    fn want_lists(&mut self, now: Duration) {
+        let at = self.lists_read.map_or(now, |read| now.max(read + LISTS_GAP));
+        let due = Due::new(at, now);
+        self.lists = Some(self.lists.map_or(due, |before| before.with(due)));
     }
 
     fn want(&mut self, repo: RepoSlug, run: Option<RunId>, due: Due) {
@@ -134,8 +153,10 @@ impl Triggers {
     /// When the next tick is due; `None` when no trigger waits. `pause` is the least time between two ticks after
     /// triggers.
     pub fn due(&self, pause: Duration) -> Option<Duration> {
-        let first = self.due.values().chain(&self.lists).map(|due| due.at).min()?;
-        Some(self.last.map_or(first, |last| first.max(last + pause)))
+        let paced = |at: Duration, pause| self.last.map_or(at, |last| at.max(last + pause));
+        let read = self.due.values().chain(&self.lists).map(|due| due.at).min().map(|at| paced(at, pause));
+        // What is known already costs no request.
+        read.into_iter().chain(self.told.map(|at| paced(at, pause.min(TOLD_GAP)))).min()
     }
 
     /// Takes what is due now, for a tick after triggers. What is due later stays.
@@ -146,6 +167,7 @@ impl Triggers {
 
     /// The same, for a poll: it is no tick after triggers. It reads all queues and lists anyway.
     pub fn take_all(&mut self, now: Duration) -> ReadScope {
+        self.told.take_if(|at| *at <= now);
         let lists = self.lists.take_if(|due| due.at <= now).map(|due| due.since);
         if lists.is_some() {
             self.lists_read = Some(now);

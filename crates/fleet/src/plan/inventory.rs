@@ -28,6 +28,8 @@ pub(crate) struct Observed<'a> {
     pub(crate) vms: &'a BTreeMap<RunnerName, Arc<Vm>>,
     pub(crate) working: &'a Working,
     pub(crate) in_flight: &'a BTreeMap<RunnerName, Operation>,
+    /// Since when the fleet's scale set is there, if it has one.
+    pub(crate) set_made_at: Option<Timestamp>,
 }
 
 /// Every runner of the fleet that exists, is starting or is leaving, by name.
@@ -37,7 +39,7 @@ pub(crate) fn inventory(
     fleet_state: &FleetState,
     now: Timestamp,
 ) -> Vec<EphemeralRunner> {
-    let Observed { vms, entries, in_flight, working } = observed;
+    let Observed { vms, entries, in_flight, working, set_made_at } = observed;
     let names: BTreeSet<&RunnerName> =
         vms.keys().chain(entries.keys()).chain(in_flight.keys()).chain(fleet_state.runners.names()).collect();
     let unknown = RunnerState::default();
@@ -52,6 +54,7 @@ pub(crate) fn inventory(
                 working: working.contains_key(name.as_str()),
                 operation: in_flight.get(name),
                 known: fleet_state.runners.get(name).unwrap_or(&unknown),
+                set_made_at: *set_made_at,
                 now,
             };
             view.runner()
@@ -68,6 +71,7 @@ struct RunnerView<'a> {
     working: bool,
     operation: Option<&'a Operation>,
     known: &'a RunnerState,
+    set_made_at: Option<Timestamp>,
     now: Timestamp,
 }
 
@@ -350,6 +354,10 @@ impl RunnerView<'_> {
         }
         match (entry.status, self.known.offline_since) {
             _ if self.known.drain.asked.is_some() => self.asked(),
+            // GitHub gives it no job of the set that is there now.
+            _ if self.set_made_at.is_some_and(|made| self.created_at() < made) => {
+                Phase::Draining { why: DrainReason::Rotated(RotationReason::OtherScaleSet) }
+            }
             (RunnerStatus::Online, _) => Phase::Registered { id },
             (RunnerStatus::Offline, Some(since)) => {
                 let (lasted, limit) = (elapsed(since, self.now), self.fleet.lifecycle.offline_timeout);

@@ -71,7 +71,8 @@ pub fn plan(fleet: &Fleet, seen: &Snapshot, fleet_state: &FleetState, now: Times
         (Ok(entries), Ok(vms)) => (entries, vms),
         (Err(why), _) | (_, Err(why)) => return hold(demand, why),
     };
-    let observed = Observed { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
+    let set_made_at = seen.scale_set.as_ref().and_then(|set| set.made_at);
+    let observed = Observed { entries, vms, working: &seen.working, in_flight: &seen.in_flight, set_made_at };
     let found = inventory(fleet, &observed, fleet_state, now);
     let rotation = Rotation::of(fleet, &found, &seen.in_flight, fleet_state, now);
     let placement = Placement::of(fleet, &fleet_state.capacity, fleet_state.failures.count, now);
@@ -141,7 +142,8 @@ pub fn runners(
     now: Timestamp,
 ) -> Vec<EphemeralRunner> {
     let (Ok(entries), Ok(vms)) = (&seen.entries, &seen.vms) else { return Vec::new() };
-    let observed = Observed { entries, vms, working: &seen.working, in_flight: &seen.in_flight };
+    let set_made_at = seen.scale_set.as_ref().and_then(|set| set.made_at);
+    let observed = Observed { entries, vms, working: &seen.working, in_flight: &seen.in_flight, set_made_at };
     inventory(fleet, &observed, fleet_state, now)
 }
 

@@ -223,7 +223,9 @@ impl Input<'_> {
     /// The oldest pending job, if it has waited for too long.
     fn starving_job(&self) -> Option<WaitingJob> {
         let oldest = self.load.oldest_pending?;
-        let starves = starves_at(self.config, oldest).is_some_and(|at| self.timing.now > at);
+        // A job that may not wait at all starves as soon as it is there.
+        let starves = self.config.max_queue_wait.is_zero()
+            || starves_at(self.config, oldest).is_some_and(|at| self.timing.now > at);
         seeded_bug!(NoStarvationRule, starves, false).then(|| self.waiting(oldest))
     }
 

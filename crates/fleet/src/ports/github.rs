@@ -11,6 +11,7 @@ use crate::model::{
     RegistrationToken, RepoSlug, RunId, RunnerConfig, RunnerError, RunnerGroup, RunnerId, RunnerInfo,
     RunnerName, RunnerRegistration, Scope, TokenAccess,
 };
+use crate::ports::ScaleSets;
 
 /// GitHub.
 #[async_trait]
@@ -61,7 +62,7 @@ pub trait GitHub: Send + Sync {
     /// A token for `config.sh`.
     async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, RunnerError>;
 
-    /// Makes an ephemeral runner's entry. [`CallErrorKind::NameTaken`](crate::model::CallErrorKind::NameTaken) when the name is in use.
+    /// Makes an ephemeral runner's entry, in a scale set where the configuration names one. [`CallErrorKind::NameTaken`](crate::model::CallErrorKind::NameTaken) when the name is in use.
     async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError>;
 
     /// Removes a runner's entry unless GitHub says that it runs a job. That GitHub removes it is no proof of the
@@ -70,6 +71,9 @@ pub trait GitHub: Send + Sync {
 
     /// Where the runner's program is to be had, for each OS and architecture.
     async fn downloads(&self, scope: &Scope) -> Result<Vec<Download>, CallError>;
+
+    /// GitHub's service of runner scale sets, with the same credential.
+    fn scale_sets(&self) -> &dyn ScaleSets;
 
     /// How the requests that were sent have ended.
     fn calls(&self) -> Calls;

@@ -14,7 +14,7 @@ use crate::model::{
     AzurePortal, Budgets, EphemeralRunner, JobId, NamedJob, Phase, PhaseKind, PoolName, Prices, RunnerId,
     RunnerName, WebLink, ago, counted,
 };
-use crate::observe::{Operation, QueueMetrics, QueuedJob, Snapshot};
+use crate::observe::{Operation, QueueMetrics, QueuedJob, ScaleSetStatus, Snapshot};
 use crate::plan::{DecisionStatus, NextLimits, Plan, RollStatus, next_limits};
 use crate::report::daemon_errors::DaemonError;
 use crate::report::errors::{LastingError, lasting};
@@ -104,6 +104,9 @@ pub struct FleetStatus {
     /// counted for one fleet.
     #[serde(default)]
     pub unserved_jobs: u32,
+    /// The runner scale set that tells the fleet of its jobs. Absent if it follows queues.
+    #[serde(default)]
+    pub scale_set: Option<ScaleSetStatus>,
     /// The number of runners that stay available without any job (`min_runners`).
     pub min_runners: u32,
     /// The most VMs that the fleet may have (`max_runners`).
@@ -245,6 +248,7 @@ impl FleetStatus {
             oldest_pending: plan.demand.oldest_pending().cloned(),
             queued: plan.demand.pending.clone(),
             unserved_jobs: plan.demand.unserved.as_ref().map_or(0, |unserved| unserved.count),
+            scale_set: seen.scale_set.clone(),
             min_runners: fleet.scaling.min_runners,
             max_runners: fleet.scaling.max_runners,
             standby: fleet.warm.standby,

@@ -13,6 +13,7 @@ mod queue;
 mod refusals;
 mod renewal;
 mod runners;
+mod scale_sets;
 mod secrets;
 mod shapes;
 

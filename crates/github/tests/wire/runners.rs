@@ -141,6 +141,7 @@ pub(super) fn config(scope: &str, group: Option<&str>) -> RunnerConfig {
         runner_name: RunnerName::new(&"ci".parse().expect("valid"), at, 7),
         labels: vec!["linux".parse().expect("valid")],
         runner_group: group.map(str::to_owned),
+        scale_set: None,
     }
 }
 

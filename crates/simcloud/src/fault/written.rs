@@ -60,6 +60,7 @@ const WITH_MORE: &[&str] = &[
     "fails_running",
     "tags_stripped",
     "spot_price",
+    "scale_set",
 ];
 
 /// `502`, or `[429, 3]` with `retry-after` in seconds.
@@ -127,6 +128,7 @@ impl<'de> Visitor<'de> for FaultKindVisitor {
             "spot_price" => FaultKind::SpotPrice(map.next_value()?),
             "step_fails" => FaultKind::StepFails(Some(map.next_value()?)),
             "connection_lost" => FaultKind::ConnectionLost(Some(map.next_value()?)),
+            "scale_set" => FaultKind::ScaleSet(map.next_value()?),
             "refused" => map.next_value::<WrittenRefusal>()?.kind(),
             "status" => match map.next_value()? {
                 WrittenStatus::Alone(status) => FaultKind::Status(status, None),

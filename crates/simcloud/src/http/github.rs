@@ -22,6 +22,9 @@ pub(crate) fn answer(world: &mut World, request: &SimRequest, stale: Lag) -> Sim
     if let Some(found) = github_app::answer(world, request) {
         return found;
     }
+    if let Some(found) = super::scale_sets::sign_in(world, request) {
+        return found;
+    }
     let token = request.bearer().unwrap_or_default();
     let ends = match world.installation_tokens.get(token) {
         Some(token) => Some(token.ends),

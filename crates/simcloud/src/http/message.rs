@@ -23,6 +23,8 @@ pub(crate) struct SimRequest {
     pub(crate) body: Vec<u8>,
     /// The value of the `range` header.
     pub(crate) range: Option<String>,
+    /// How many jobs a scale set may hold, as the client of its messages says.
+    pub(crate) max_capacity: Option<String>,
     /// The VM that the connection comes from, if it comes from one.
     pub(crate) machine: Option<String>,
 }

@@ -10,7 +10,7 @@ use azlin_fleet::model::{
     RunnerGroup, RunnerId, RunnerInfo, RunnerName, RunnerRegistration, RunnerStatus, Scope, TokenAccess,
     WebLink,
 };
-use azlin_fleet::ports::GitHub;
+use azlin_fleet::ports::{GitHub, ScaleSets};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -217,6 +217,9 @@ impl GitHub for InProcess {
     }
 
     async fn jit_config(&self, config: &RunnerConfig) -> Result<RunnerRegistration, RunnerError> {
+        if let Some(set) = &config.scale_set {
+            return self.jit_config_of_set(config, set).await;
+        }
         let (scope, name) = (config.scope.clone(), config.runner_name.clone());
         let labels: Vec<String> = config.labels.iter().map(ToString::to_string).collect();
         let call = on(&scope, "POST", "runners/generate-jitconfig", None);
@@ -267,6 +270,10 @@ impl GitHub for InProcess {
             Ok(vec![one("x64"), one("arm64")])
         })
         .await
+    }
+
+    fn scale_sets(&self) -> &dyn ScaleSets {
+        self
     }
 
     fn burst_reads(&self) -> u64 {

@@ -36,6 +36,7 @@ fn config() -> RunnerConfig {
         runner_name: name(),
         labels: vec!["docker".parse().expect("valid")],
         runner_group: None,
+        scale_set: None,
     }
 }
 

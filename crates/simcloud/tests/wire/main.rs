@@ -8,4 +8,5 @@ mod github;
 mod openapi;
 mod operations;
 mod refusals;
+mod scale_sets;
 mod webhooks;

@@ -63,7 +63,8 @@ impl CheckerState {
         let calm = self.fault_schedule.calm_since(at).max(*from).max(self.flood.crowded_until);
         let late = self.fleets.iter().zip(&self.edited).find_map(|(fleet, edited)| {
             let repo = format!("{OWNER}/{}", fleet.repo);
-            if !fleet.is_present || !fleet.enabled || fleet.is_of_account || repo == *flooded {
+            let reads_none = fleet.is_of_account || fleet.has_scale_set;
+            if !fleet.is_present || !fleet.enabled || reads_none || repo == *flooded {
                 return None;
             }
             let looked =

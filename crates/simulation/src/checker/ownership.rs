@@ -39,6 +39,12 @@ impl CheckerState {
         if job.labels.is_empty() {
             return None;
         }
+        // GitHub has chosen.
+        if let Some(set) = job.scale_set.and_then(|id| world.scale_sets.sets.get(&id)) {
+            let owner = self.fleets.iter().position(|plan| plan.name == set.name)?;
+            let plan = &self.fleets[owner];
+            return (plan.is_present && plan.enabled && plan.manual.is_none()).then_some(owner);
+        }
         let able = (0..self.fleets.len()).filter(|number| {
             let plan = &self.fleets[*number];
             plan.is_present && plan.enabled && self.can_run(world, *number, job)
@@ -46,7 +52,8 @@ impl CheckerState {
         let not_asked_for = |number: &usize| {
             let plan = &self.fleets[*number];
             let is_asked = |label: &&str| job.labels.iter().any(|wanted| wanted.eq_ignore_ascii_case(label));
-            (plan.labels.iter().filter(|label| !is_asked(label)).count(), plan.name)
+            // A scale set is given a job before a queue shows it to others.
+            (!plan.has_scale_set, plan.labels.iter().filter(|label| !is_asked(label)).count(), plan.name)
         };
         let owner = able.min_by_key(not_asked_for)?;
         // A fleet with a manual count starts no runner for a job.

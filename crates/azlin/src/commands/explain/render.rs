@@ -14,7 +14,7 @@ const TEXT: usize = 18;
 pub(super) fn table(explained: &Explained, is_remembered: bool, terminal: Terminal) -> String {
     let mut parts: Vec<String> = explained.explanations.iter().map(|each| chain(each, terminal)).collect();
     if let Some((name, pool)) = &explained.pool {
-        parts.push(whole(name, pool, terminal));
+        parts.push(whole(name, pool, jiff::Timestamp::now(), terminal));
     }
     for trouble in &explained.troubles {
         let head = terminal.paint(Tone::Bad, "not seen: ");
@@ -72,7 +72,7 @@ fn mark(link: &Link, terminal: Terminal) -> String {
     }
 }
 
-fn whole(name: &PoolName, pool: &PoolExplanation, terminal: Terminal) -> String {
+fn whole(name: &PoolName, pool: &PoolExplanation, now: jiff::Timestamp, terminal: Terminal) -> String {
     let decision = &pool.decision;
     let action = match decision.action {
         ScalingAction::ScaleUp => "scale up",
@@ -84,6 +84,11 @@ fn whole(name: &PoolName, pool: &PoolExplanation, terminal: Terminal) -> String 
     if let Some(NextChange { at, what }) = pool.next_changes.first() {
         text +=
             &hanging(terminal, "  next: ", 8, &format!("at {} {what}", at.strftime("%Y-%m-%d %H:%M:%S UTC")));
+    }
+    if let Some(set) = &pool.scale_set {
+        text += &format!("\n{}\n", terminal.paint(Tone::Strong, format!("scale set {}", set.name)));
+        text += &hanging(terminal, "  ", 2, &set.in_words(now));
+        text += &hanging(terminal, "  labels: ", 10, &set.labels_in_words());
     }
     text += &format!("\n{}\n", terminal.paint(Tone::Strong, "waiting jobs"));
     for job in &pool.jobs {
@@ -125,6 +130,7 @@ pub(super) fn json(explained: &Explained) -> Value {
     let pool = explained.pool.as_ref().map(|(name, pool)| {
         json!({
             "pool": name, "decision": pool.decision, "next_changes": pool.next_changes, "more_jobs": pool.more_jobs,
+            "scale_set": pool.scale_set,
         })
     });
     let of_pool = explained.pool.iter().flat_map(|(_, pool)| pool.jobs.iter().chain(&pool.runners));

@@ -26,6 +26,10 @@ manual_count = 8
 [warm]
 keep_for = "20m"
 
+[demand]
+source = "scale-set"
+scale_set = "big-ones"
+
 [[hours]]
 days = ["mon-wed", "sun"]
 from = "08:15"

@@ -270,3 +270,14 @@ fn a_job_that_no_fleet_serves_is_counted_for_the_fleet_that_is_most_like_it() {
         );
     }
 }
+
+#[test]
+fn a_scale_set_is_given_a_job_before_a_queue_shows_it() {
+    let set = |name| {
+        fleet_with(name, "labels = [\"docker\"]\npriority = 900\n[demand]\nsource = \"scale-set\"", "")
+    };
+    let queue = || fleet_with("a", "labels = [\"docker\"]\npriority = 1", "");
+    assert_eq!(owner(&[queue(), set("b")], &["docker"]).as_deref(), Some("b"));
+    assert_eq!(owner(&[queue(), set("b")], &["docker", "gpu"]), None);
+    assert_eq!(owner(&[queue()], &["docker"]).as_deref(), Some("a"));
+}

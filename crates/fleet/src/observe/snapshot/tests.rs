@@ -28,7 +28,11 @@ fn lists_serve_again_when_both_are_whole() {
     let (group, why) = (scene.fleet.vm.group.clone(), "refused".to_owned());
     scene.seen.unread.insert(group, why);
     assert!(scene.seen.has_whole_lists());
-    let observed = ObservedDemand { demand: scene.seen.demand.clone(), working: scene.seen.working.clone() };
+    let observed = ObservedDemand {
+        demand: scene.seen.demand.clone(),
+        working: scene.seen.working.clone(),
+        scale_set: None,
+    };
     let again = Snapshot::new(observed, scene.seen.lists());
     assert_eq!((&again.entries, &again.vms), (&scene.seen.entries, &scene.seen.vms));
     assert_eq!((&again.demand, &again.unread), (&scene.seen.demand, &scene.seen.unread));

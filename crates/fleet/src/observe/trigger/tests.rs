@@ -234,3 +234,19 @@ fn it_concerns_a_fleet_that_serves_the_repository_and_has_all_labels() {
     assert!(!with(own, &["self-hosted", "gpu-that-nobody-has"]));
     assert!(!with("some/other", &[]));
 }
+
+#[test]
+fn what_a_scale_set_tells_is_followed_at_once_and_reads_no_queue() {
+    let mut triggers = Triggers::default();
+    let (told, minute) = (Triggers::told, Duration::from_secs(60));
+    told(&mut triggers, false, at(0));
+    assert_eq!(triggers.due(minute), Some(at(0)));
+    assert_eq!(triggers.take(at(0)), ReadScope::default());
+    told(&mut triggers, false, at(10));
+    assert_eq!(triggers.due(minute), Some(at(100)), "what costs no request waits for no budget");
+    assert_eq!(triggers.take(at(100)), ReadScope::default());
+    told(&mut triggers, true, at(200));
+    let taken = triggers.take(at(200));
+    assert_eq!((taken.lists, taken.repos.len()), (Some(at(200)), 0), "a runner goes with its job");
+    assert_eq!(triggers.due(minute), None);
+}

@@ -8,7 +8,7 @@ use crate::model::{
     PowerState::Running,
     ProvisioningState::{Deleting, Succeeded},
 };
-use crate::observe::Operation;
+use crate::observe::{Operation, ScaleSetStatus, SetWatch};
 
 /// The phase of runner 1, or "" where there is none.
 fn phase(scene: &Scene) -> &'static str {
@@ -62,4 +62,23 @@ fn where_a_runner_stands() {
     ] {
         assert_eq!(phase(&scene), expected, "{situation}");
     }
+}
+
+#[test]
+fn a_runner_that_was_made_before_the_scale_set_gets_none_of_its_jobs() {
+    let of_set = |entry, made_ago: i64| {
+        let mut scene = Scene::new("").runner(1, 60, entry);
+        let made_at = Some(at(NOW - made_ago));
+        scene.seen.scale_set = Some(ScaleSetStatus { made_at, ..SetWatch::default().status("ci") });
+        scene
+    };
+    for (situation, scene, expected) in [
+        ("made after it", of_set(Idle, 90), "registered"),
+        ("made before it, and idle", of_set(Idle, 30), "draining"),
+        ("made before it, and at work", of_set(Busy, 30), "active"),
+        ("made before it, and it boots", of_set(Offline, 30), "draining"),
+    ] {
+        assert_eq!(phase(&scene), expected, "{situation}");
+    }
+    assert_eq!(of_set(Idle, 30).brief(), "-1?", "its VM is asked");
 }

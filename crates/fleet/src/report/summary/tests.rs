@@ -43,6 +43,7 @@ fn fleet(name: &str, phases: &[PhaseKind], pending_jobs: u32, errors: &[&str]) -
         min_runners: 0,
         max_runners: 10,
         manual_count: None,
+        scale_set: None,
         next_limits: None,
         from_defaults: BTreeSet::new(),
         decision: DecisionStatus {

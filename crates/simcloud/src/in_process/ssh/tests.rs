@@ -76,6 +76,7 @@ async fn step_for(
                     runner_name: runner_name(),
                     labels: vec!["x".parse().expect("valid")],
                     runner_group: None,
+                    scale_set: None,
                 };
                 let made = cloud.jit_config(&config).await.expect("the name is free");
                 let (name, jit_config) = (name.to_owned(), made.encoded_jit_config);

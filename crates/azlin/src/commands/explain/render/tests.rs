@@ -70,6 +70,7 @@ fn whole() -> Explained {
         what: "job 22 has waited max_queue_wait (1m)".to_owned(),
     };
     let pool = PoolExplanation {
+        scale_set: None,
         jobs: vec![job()],
         more_jobs: 3,
         runners: vec![runner()],

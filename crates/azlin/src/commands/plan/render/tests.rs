@@ -91,6 +91,7 @@ fn planned(pool: &str, scaling: &str, jobs: (u32, i64), runners: &[(i64, Option<
         vms: Ok(vms),
         unread: BTreeMap::new(),
         working: BTreeMap::new(),
+        scale_set: None,
         slowed: None,
         expiring: None,
         in_flight: BTreeMap::new(),

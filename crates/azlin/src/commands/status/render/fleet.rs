@@ -43,6 +43,9 @@ pub fn whole(fleet: &FleetStatus, is_live: bool, now: Timestamp, terminal: Termi
     } else {
         line("would", &format!("{}: {}", decision(fleet), fleet.decision.reason));
     }
+    if let Some(set) = &fleet.scale_set {
+        line("scale set", &format!("{}: {}", set.name, set.in_words(now)));
+    }
     if let Some(next) = &fleet.next_limits {
         line("hours", &next.in_words(now));
     }
