@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::config::{Fleet, wanted_set};
+use azlin_fleet::config::{Fleet, Limits, wanted_set};
 use azlin_fleet::model::{
     CallError, CallErrorKind, MessageId, PoolName, ScaleSetConfig, ScaleSetInfo, ScaleSetSession,
     SessionError,
@@ -105,7 +105,7 @@ fn held(fleet: &Fleet) -> Option<ScaleSetConfig> {
 /// have stayed unassigned for hours.
 fn most(fleet: &Fleet) -> u32 {
     let all = fleet.hours.iter().map(|hours| hours.limits);
-    all.fold(fleet.own_limits, |most, limits| most.highest(limits)).max_runners
+    all.fold(fleet.own_limits, Limits::highest).max_runners
 }
 
 /// Waits until the fleet has another scale set, or another way to sign in, or none.

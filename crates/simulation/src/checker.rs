@@ -435,9 +435,13 @@ impl CheckerState {
                     "PUT" if is_for_standby => begins(&["is being set up for standby"]),
                     "PUT" => begins(&["is being made", "is being installed", "awaits its VM"]),
                     // It becomes a runner, or its runner is online.
-                    "PATCH" if is_for_standby && !answers::is_asked_to_drain(world, name) => {
-                        begins(&["is being started from standby", "idle", "runs", "offline"])
-                    }
+                    "PATCH" if is_for_standby && !answers::is_asked_to_drain(world, name) => begins(&[
+                        "is being started from standby",
+                        "idle",
+                        "runs",
+                        "offline",
+                        "is to be removed",
+                    ]),
                     // The word that a registration is sent to it.
                     "PATCH" if !answers::is_asked_to_drain(world, name) => {
                         begins(&["is being made", "is being installed", "boots"])

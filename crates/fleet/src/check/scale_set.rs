@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Notes;
 use super::facts::Facts;
 use crate::config::{Fleet, wanted_set};
-use crate::model::{Scope, in_words};
+use crate::model::{Label, Scope, in_words};
 use crate::ports::preflight::TokenKind;
 
 /// GitHub takes a job back that no runner of the set takes within this time, and fails it after three such times.
@@ -13,7 +13,7 @@ const ASSIGNMENT_LASTS: Duration = Duration::from_secs(5 * 60);
 
 pub(super) fn check(notes: &mut Notes, fleet: &Fleet, facts: &Facts) {
     let Some(wanted) = wanted_set(fleet) else { return };
-    let labels: Vec<&str> = wanted.labels.iter().map(|label| label.as_str()).collect();
+    let labels: Vec<&str> = wanted.labels.iter().map(Label::as_str).collect();
     notes.ok(
         "scale set",
         format!("{} in {}, with the labels {}", wanted.name, wanted.scope, labels.join(", ")),

@@ -49,10 +49,10 @@ pub struct Minute {
     pub vms: Option<ByUse<u32>>,
 }
 
-/// The numbers of all uses; `None` where one is absent.
+/// The numbers of all uses; `None` where one is absent that is always written.
 fn if_known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByUse<u32>>, D::Error> {
     let read = ByUse::<Option<u32>>::deserialize(deserializer)?;
-    let is_whole = read.iter().all(|(_, count)| count.is_some());
+    let is_whole = read.iter().all(|(of, count)| of == Use::Standby || count.is_some());
     Ok(is_whole.then(|| ByUse::from_fn(|of| read[of].unwrap_or_default())))
 }
 

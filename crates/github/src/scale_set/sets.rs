@@ -1,7 +1,7 @@
 //! The sets themselves: found by name, made, given other labels, deleted.
 
 use azlin_fleet::model::{
-    CallError, CallErrorKind, ScaleSetConfig, ScaleSetId, ScaleSetInfo, Scope, SetDeletion, first_few,
+    CallError, CallErrorKind, Label, ScaleSetConfig, ScaleSetId, ScaleSetInfo, Scope, SetDeletion, first_few,
 };
 use reqwest::{Method, StatusCode};
 
@@ -36,7 +36,7 @@ impl GitHubClient {
 
     pub(super) async fn create_set(&self, config: &ScaleSetConfig) -> Result<ScaleSetInfo, CallError> {
         let group = self.set_group(config).await?;
-        let labels: Vec<&str> = config.labels.iter().map(|label| label.as_str()).collect();
+        let labels: Vec<&str> = config.labels.iter().map(Label::as_str).collect();
         let mut call = ServiceCall::new(Method::POST, SETS.to_vec());
         call.body = Some(asked_set(&config.name, group, &labels));
         let made: ScaleSetJson = self.service_value(&config.scope, &call).await?;
@@ -50,7 +50,7 @@ impl GitHubClient {
         config: &ScaleSetConfig,
     ) -> Result<ScaleSetInfo, CallError> {
         let group = self.set_group(config).await?;
-        let labels: Vec<&str> = config.labels.iter().map(|label| label.as_str()).collect();
+        let labels: Vec<&str> = config.labels.iter().map(Label::as_str).collect();
         let id = id.to_string();
         let mut call = ServiceCall::new(Method::PATCH, [&SETS[..], &[id.as_str()]].concat());
         call.body = Some(asked_set(&config.name, group, &labels));
