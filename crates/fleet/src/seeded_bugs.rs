@@ -76,8 +76,6 @@ mod seeds {
         FailedIsReplaced,
         /// A VM that is set up for standby takes no room of the maximum, though it runs.
         PreparingNotCounted,
-        /// A fleet looks after an event only when its queue is polled.
-        EventsWait,
         /// A name from outside is shown as it came.
         RawText,
         /// What is remembered of a runner stays when the runner is gone.
@@ -98,7 +96,7 @@ mod seeds {
 
     impl Bug {
         /// All bugs.
-        pub const ALL: [Bug; 28] = [
+        pub const ALL: [Bug; 27] = [
             Bug::NoCooldown,
             Bug::NoStarvationRule,
             Bug::BusyNotCounted,
@@ -118,7 +116,6 @@ mod seeds {
             Bug::RunLevel,
             Bug::FailedIsReplaced,
             Bug::PreparingNotCounted,
-            Bug::EventsWait,
             Bug::RawText,
             Bug::NothingForgotten,
             Bug::EveryRunRead,

@@ -76,8 +76,11 @@ impl RunnerLifecycle {
         let (azure, (group, name)) = (&self.context.azure, &vm.vm);
         let tags = VmTags::of_use(runner.runner_id, self.context.now());
         let order = standby::order(runner);
-        if let Err(error) = azure.take_from_standby(group, name, &order, &tags).await {
-            return failed(error);
+        match azure.take_from_standby(group, name, &order, &tags).await {
+            Ok(()) => {}
+            // A VM that has not got the order powers off again.
+            Err(error) if error.kind == CallErrorKind::OutcomeUnknown => {}
+            Err(error) => return failed(error),
         }
         let Some(place) = place else {
             return azure.start(group, name).await.map_or_else(failed, |()| ProvisionOutcome::Started);

@@ -229,7 +229,7 @@ impl<'a> PlanBuilder<'a> {
             oldest_pending: demand.oldest_pending(),
             available: count(available),
             busy: count(busy),
-            draining: count((there - preparing).saturating_sub(available + busy)),
+            draining: count(there.saturating_sub(preparing + available + busy)),
             not_removable: count(self.not_removable()),
             preparing: count(preparing),
             partly_known: !demand.missing.is_empty(),

@@ -145,21 +145,23 @@ impl<'a> PlanBuilder<'a> {
         self.actions.extend(due.into_iter().map(Action::ClearUserData));
     }
 
-    /// Whether the VM is deallocated, or is about to be, and is still there. Not each list tells of power.
+    /// Whether the VM is deallocated, or is about to be, and is still there. Not each list tells of power, and one that was
+    /// taken from standby a moment ago may not run yet, or never.
     fn is_deallocated(&self, runner: &EphemeralRunner) -> bool {
         if let Some(Operation::Deallocate) = self.seen.in_flight.get(&runner.runner_name) {
             return true;
         }
-        let is_off = |vm: &Vm| {
-            matches!(vm.power, PowerState::Deallocating | PowerState::Deallocated)
-                && vm.tags.standby.is_some()
-        };
         let known = self.fleet_state.runners.get(&runner.runner_name);
-        let is_leaving = matches!(runner.status, Phase::Draining { .. } | Phase::Destroyed);
-        let was_off = known.is_some_and(|known| {
-            let never_started = known.used.is_some() && !known.was_online && is_leaving;
-            known.standby_since.is_some() || never_started
-        });
+        let was_online = known.is_some_and(|known| known.was_online);
+        let is_off = |vm: &Vm| match vm.tags.standby {
+            Some(StandbyTag::Used(_)) => !was_online,
+            Some(StandbyTag::Kept) => {
+                matches!(vm.power, PowerState::Deallocating | PowerState::Deallocated)
+            }
+            None => false,
+        };
+        let was_off = known
+            .is_some_and(|known| known.standby_since.is_some() || known.used.is_some() && !known.was_online);
         let is_there = |vm: &Vm| vm.provisioning != ProvisioningState::Deleting;
         runner.status == Phase::Standby
             || runner.vm.as_ref().is_some_and(|vm| is_there(vm) && (was_off || is_off(vm)))
