@@ -33,7 +33,7 @@ const fn case(page: &'static str, calls: &'static [&'static [&'static str]]) -> 
 }
 
 const JSON: &str = "--output=json";
-const CASES: [Case; 17] = [
+const CASES: [Case; 20] = [
     case("azlin", &[&[], &["--version"]]),
     case("azlin-completions", &[&["bash"], &["fish"], &["zsh"]]),
     case("azlin-man", &[&[]]),
@@ -66,6 +66,12 @@ const CASES: [Case; 17] = [
         "azlin-github-runner-scale",
         &[&["--pool=ci", "--count=1"], &["--pool=ci", "--auto"], &["--pool=none", "--auto"]],
     ),
+    case("azlin-github-runner-scale-set", &[&[]]),
+    case(
+        "azlin-github-runner-scale-set-delete",
+        &[&["--pool=ci", "--name=gone"], &["--pool=none", "--name=gone"]],
+    ),
+    case("azlin-github-runner-scale-set-list", &[&["--pool=ci"], &["--pool=none"]]),
     case("azlin-github-runner-status", &[&[], &[JSON], &["--pool=none"]]),
     case("azlin-github-runner-webhook", &[&[]]),
     case("azlin-github-runner-webhook-install", &[&URL, &[URL[0], URL[1], JSON]]),
@@ -85,6 +91,10 @@ fn pages() -> BTreeSet<String> {
 /// `azlin-github-runner-webhook-install` as arguments.
 fn words(page: &str) -> Vec<&str> {
     let below = page.trim_start_matches("azlin").trim_start_matches('-');
+    if let Some((_, below)) = below.split_once("-scale-set") {
+        let last = below.split('-').filter(|word| !word.is_empty());
+        return ["github-runner", "scale-set"].into_iter().chain(last).collect();
+    }
     match below.strip_prefix("github-runner") {
         None => below.split('-').filter(|word| !word.is_empty()).collect(),
         Some(below) => {

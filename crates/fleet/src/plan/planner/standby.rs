@@ -116,8 +116,8 @@ impl<'a> PlanBuilder<'a> {
         let is_outdated = |runner: &&EphemeralRunner| self.rotation.outdated(runner).is_some();
         let replaces = missing == 0
             && kept.len() == wanted
-            && kept.iter().any(|runner| is_outdated(runner))
-            && !kept.iter().any(|runner| is_coming(runner));
+            && kept.iter().any(is_outdated)
+            && !kept.iter().any(is_coming);
         let started = self.actions.iter().filter(|action| matches!(action, Action::Provision { .. })).count();
         let room = self.headroom.saturating_sub(started);
         for _ in 0..(missing + usize::from(replaces)).min(room) {
