@@ -26,6 +26,7 @@ mod syntax;
 mod value;
 mod variable;
 mod vm;
+mod warm;
 
 pub use bootstrap::{BootstrapConfig, Method};
 pub use changes::changes;
@@ -33,7 +34,7 @@ pub use daemon::DaemonConfig;
 pub use defaults::{FleetDefaults, defaults_in_words};
 pub use demand::{DemandConfig, DemandSource, wanted_set};
 pub use effective::{BadFile, ConfigChange, EffectiveConfig, FoundFiles};
-pub use fleet::{Fleet, LifecycleConfig, Limits, ScalingConfig, Site, WarmConfig};
+pub use fleet::{Fleet, LifecycleConfig, ScalingConfig, Site};
 pub use forgotten::{ForgottenFleet, FoundVm, GroupContent, forgotten};
 pub use github::{AppConfig, GitHubConfig};
 pub use hours::Hours;
@@ -42,6 +43,7 @@ pub use problem::{Faulty, Problem, ProblemKind, Problems};
 pub use secret::may_be_shown;
 pub use stray::{is_like_a_fleet, stray_beside, stray_in_fleets};
 pub use vm::{Elsewhere, VmConfig};
+pub use warm::{Limits, WarmConfig};
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,8 @@
 //! A fleet's file, `fleets/<pool>.toml`.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::ops::Range;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::bootstrap::{self, BootstrapConfig, Method};
@@ -17,7 +14,8 @@ use super::problem::Problems;
 use super::reader::{ConfigFile, Table, flag, name, number, text};
 use super::value::duration;
 use super::vm::VmConfig;
-use crate::model::{AccountName, CredentialName, Label, PoolName, RepoPattern, RepoSlug, Scope, counted};
+use super::warm::{Limits, WarmConfig, warm};
+use crate::model::{AccountName, CredentialName, Label, PoolName, RepoPattern, RepoSlug, Scope};
 
 /// How many runners a fleet has. Defaults: SPEC, Scaling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,54 +51,6 @@ impl Default for ScalingConfig {
             manual_count: None,
         }
     }
-}
-
-/// How few and how many runners a fleet has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Runners that stay available without any job.
-    pub min_runners: u32,
-    /// The most VMs that the fleet may have.
-    pub max_runners: u32,
-    /// VMs that are ready and deallocated.
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub standby: u32,
-}
-
-/// For people: `0 to 4 runners, 2 on standby`.
-impl fmt::Display for Limits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Limits { min_runners, max_runners, standby } = self;
-        write!(f, "{min_runners} to {}", counted(*max_runners, "runner"))?;
-        if *standby > 0 { write!(f, ", {standby} on standby") } else { Ok(()) }
-    }
-}
-
-/// What most fleets lack is not written.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_none(standby: &u32) -> bool {
-    *standby == 0
-}
-
-impl Limits {
-    /// The higher ones of both.
-    #[must_use]
-    pub fn highest(self, other: Limits) -> Limits {
-        Limits {
-            min_runners: self.min_runners.max(other.min_runners),
-            max_runners: self.max_runners.max(other.max_runners),
-            standby: self.standby.max(other.standby),
-        }
-    }
-}
-
-/// `[warm]`: what stays ready without a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WarmConfig {
-    /// How many VMs are set up and deallocated, beside `max_runners`.
-    pub standby: u32,
-    /// How long idle runners stay after the fleet's last job.
-    pub keep_for: Duration,
 }
 
 /// How long a runner lives.
@@ -506,32 +456,6 @@ fn scaling(mut table: Table<'_, '_>, demand: &DemandConfig) -> ScalingConfig {
     }
     table.finish();
     config
-}
-
-fn warm(mut table: Table<'_, '_>, method: Method, spans: &mut Vec<Range<usize>>) -> WarmConfig {
-    let standby = standby(&mut table, method, spans);
-    let keep_for = table.or("keep_for", WarmConfig::default().keep_for, duration(0));
-    table.finish();
-    WarmConfig { standby: standby.unwrap_or_default(), keep_for }
-}
-
-/// How many VMs are on standby: of `[warm]`, or of hours. Where that is any, its place is added to `spans`.
-pub(super) fn standby(
-    table: &mut Table<'_, '_>,
-    method: Method,
-    spans: &mut Vec<Range<usize>>,
-) -> Option<u32> {
-    let (count, span) = table.spanned("standby", number(0..=MANY))?;
-    if count > 0 && method == Method::Ssh {
-        let message = format!("found {count}; allowed with bootstrap.method = \"ssh\": 0");
-        let help =
-            "use bootstrap.method = \"cloud-init\": a standby VM gets its JIT configuration by its user data";
-        table.conflict(span.clone(), "standby", message, Some(help.to_owned()));
-    }
-    if count > 0 {
-        spans.push(span);
-    }
-    Some(count)
 }
 
 fn lifecycle_of(mut table: Table<'_, '_>, method: Method, demand: &DemandConfig) -> LifecycleConfig {

@@ -8,8 +8,9 @@ use jiff::tz::TimeZone;
 use toml::de::DeValue;
 
 use super::bootstrap::Method;
-use super::fleet::{Limits, MANY, standby};
+use super::fleet::MANY;
 use super::reader::{Table, number};
+use super::warm::{Limits, standby};
 
 /// Which days, in the order of a week.
 const DAYS: [(&str, Weekday); 7] = [

@@ -306,27 +306,6 @@ impl<'a> PlanBuilder<'a> {
         interrupted.len()
     }
 
-    fn add(&mut self, why: &ScalingReason, tries: usize) {
-        let wanted = why.target.saturating_sub(why.available) as usize;
-        let ready = self.ready_on_standby();
-        let mut ready = ready.into_iter();
-        for _ in 0..wanted.min(tries).min(self.headroom) {
-            let reason = StartReason::Scaling(why.clone());
-            match ready.next() {
-                Some((standby, place)) => {
-                    let (replaces, offerings) = (None, vec![place]);
-                    self.actions.push(Action::Provision {
-                        replaces,
-                        standby: Some(standby),
-                        offerings,
-                        reason,
-                    });
-                }
-                None => self.provision(None, reason),
-            }
-        }
-    }
-
     fn provision(&mut self, replaces: Option<RunnerName>, reason: StartReason) {
         let offerings = self.placement.offerings(self.fleet, &mut self.vms);
         self.actions.push(Action::Provision { replaces, standby: None, offerings, reason });

@@ -8,15 +8,37 @@ use std::collections::BTreeSet;
 
 use crate::model::{
     Action, DrainReason, EphemeralRunner, Offering, Outdated, Phase, PowerState, ProvisioningState,
-    RunnerName, StandbySurplus, StandbyTag, StandbyVm, Vm, elapsed,
+    RunnerName, ScalingReason, StandbySurplus, StandbyTag, StandbyVm, StartReason, Vm, elapsed,
 };
 use crate::observe::{Operation, list_lag};
 
 use super::PlanBuilder;
 
 impl<'a> PlanBuilder<'a> {
+    /// Starts the runners that are wanted: from standby first, then with new VMs.
+    pub(super) fn add(&mut self, why: &ScalingReason, tries: usize) {
+        let wanted = why.target.saturating_sub(why.available) as usize;
+        let ready = self.ready_on_standby();
+        let mut ready = ready.into_iter();
+        for _ in 0..wanted.min(tries).min(self.headroom) {
+            let reason = StartReason::Scaling(why.clone());
+            match ready.next() {
+                Some((standby, place)) => {
+                    let (replaces, offerings) = (None, vec![place]);
+                    self.actions.push(Action::Provision {
+                        replaces,
+                        standby: Some(standby),
+                        offerings,
+                        reason,
+                    });
+                }
+                None => self.provision(None, reason),
+            }
+        }
+    }
+
     /// The VMs on standby that can be started, the oldest first, each with its place.
-    pub(super) fn ready_on_standby(&self) -> Vec<(StandbyVm, Offering)> {
+    fn ready_on_standby(&self) -> Vec<(StandbyVm, Offering)> {
         let mut ready: Vec<&EphemeralRunner> = self
             .runners
             .iter()
