@@ -184,7 +184,7 @@ impl RunnerState {
     /// Takes in that its VM is taken from standby: Azure starts it, or may.
     pub(crate) fn taken_from_standby(&mut self, now: Timestamp) {
         self.answered(now);
-        (self.used, self.standby_since) = (Some(now), None);
+        (self.used, self.standby_since, self.failed) = (Some(now), None, None);
     }
 
     /// Takes in that its VM could not be taken from standby.

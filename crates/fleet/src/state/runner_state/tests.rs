@@ -21,6 +21,18 @@ fn jobs_are_counted_once_whether_named_or_only_told_as_busy() {
 }
 
 #[test]
+fn a_start_from_standby_that_failed_says_nothing_of_a_later_one() {
+    let mut known =
+        RunnerState { is_for_standby: true, standby_since: Some(at(0)), ..RunnerState::default() };
+    known.ask_for(None, at(NOW));
+    known.not_taken_from_standby("no answer");
+    assert_eq!((known.failed.as_deref(), known.asked_for), (Some("no answer"), None));
+    assert_eq!(known.standby_since, Some(at(0)), "it is still there");
+    known.taken_from_standby(at(NOW + 60));
+    assert_eq!((known.failed, known.used, known.standby_since), (None, Some(at(NOW + 60)), None));
+}
+
+#[test]
 fn what_a_vm_is_paid_for() {
     let known = |was_online, is_busy, removal_asked: bool| RunnerState {
         was_online,
