@@ -174,12 +174,14 @@ async fn a_vm_on_standby_is_deallocated_handed_to_a_runner_and_started() {
 
 #[tokio::test]
 async fn a_start_that_azure_has_no_capacity_for_is_refused_as_a_creation_is() {
-    let (_served, azure) = world("[[faults]]\nwhat = 'no_capacity'\nfrom = '2s'\n").await;
+    let (served, azure) = world("[[faults]]\nwhat = 'no_capacity'\nfrom = '2s'\n").await;
     azure.create(&spec(1)).await.expect("a VM");
     until(&azure, |vms| vms.iter().any(is_up)).await;
     azure.deallocate(&group(), spec(1).name.as_str()).await.expect("it is taken");
     until(&azure, |vms| vms.iter().any(|vm| vm.power == PowerState::Deallocated)).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Until the fault begins; the lists are what moves the simulated world on.
+    let has_begun = || served.world().age() >= Duration::from_secs(2);
+    until(&azure, |_| has_begun()).await;
     let error = azure.start(&group(), spec(1).name.as_str()).await.expect_err("no capacity");
     assert_eq!(error.kind, CallErrorKind::NoCapacity, "{error}");
 }

@@ -25,7 +25,6 @@ use crate::capacity_cache::CapacityCache;
 use crate::context::DaemonContext;
 use crate::report;
 use crate::single_flight::SingleFlight;
-use entry::NotTakenBack;
 
 pub(crate) mod entry;
 mod proof;
@@ -111,20 +110,16 @@ impl RunnerLifecycle {
     async fn by_itself(&self, fleet: &Fleet, request: &RunnerRequest) -> ProvisionOutcome {
         let config = runner_config(fleet, request.name.clone());
         // Side by side: a list of downloads that has to be read costs no round trip of its own.
-        let (download, mut registered) =
-            futures::join!(self.download(fleet), self.context.github(fleet).jit_config(&config));
-        if request.is_resumed
-            && registered.as_ref().is_err_and(|error| error.call().kind == CallErrorKind::NameTaken)
-        {
-            match entry::take_back(self.context.github(fleet), &config).await {
-                Ok(()) => registered = self.context.github(fleet).jit_config(&config).await,
-                Err(NotTakenBack::AtWork(why)) => return ProvisionOutcome::LeftAlone(why),
-                Err(NotTakenBack::Failed(failure)) => return ProvisionOutcome::Failed(failure),
-            }
-        }
+        let github = self.context.github(fleet);
+        let (download, registered) = futures::join!(self.download(fleet), github.jit_config(&config));
+        let registered = if request.is_resumed {
+            entry::registered_again(github, &config, registered).await
+        } else {
+            registered.map_err(|error| ProvisionOutcome::Failed(error.into()))
+        };
         let runner = match registered {
             Ok(runner) => runner,
-            Err(error) => return ProvisionOutcome::Failed(error.into()),
+            Err(outcome) => return outcome,
         };
         let download = match download {
             Ok(download) => download,

@@ -6,12 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::config::{Fleet, Limits, wanted_set};
+use azlin_fleet::config::{Fleet, wanted_set};
 use azlin_fleet::model::{
     CallError, CallErrorKind, MessageId, PoolName, ScaleSetConfig, ScaleSetInfo, ScaleSetSession,
     SessionError,
 };
-use azlin_fleet::observe::{EARLY_END, EARLY_END_PAUSE, SetStep, SetWatch, after_trouble, differs, lacking};
+use azlin_fleet::observe::{
+    EARLY_END, EARLY_END_PAUSE, SetStep, SetWatch, TOLD_AFTER, after_trouble, differs, held_set, lacking,
+    set_capacity,
+};
 use azlin_fleet::ports::ScaleSets;
 use azlin_fleet::seeded_bug;
 use parking_lot::Mutex;
@@ -25,8 +28,6 @@ use crate::triggers::TriggerQueue;
 
 /// How long the daemon waits at its end until a session is closed. One that is not lapses by itself.
 const CLOSES_WITHIN: Duration = Duration::from_secs(5);
-/// After so many failures in a row a person is told.
-const TOLD_AFTER: u32 = 3;
 
 /// What the session of each fleet shows.
 #[derive(Clone, Default)]
@@ -65,7 +66,7 @@ pub(crate) async fn follow_scale_set(name: PoolName, shared: Arc<LoopContext>) {
     let mut fleets = shared.fleets.reader();
     loop {
         let fleet = fleets.latest().get(&name).cloned();
-        let wanted = fleet.as_deref().and_then(held);
+        let wanted = fleet.as_deref().and_then(held_set);
         let Some((fleet, wanted)) = fleet.zip(wanted) else {
             tokio::select! {
                 biased;
@@ -96,22 +97,10 @@ pub(crate) async fn follow_scale_set(name: PoolName, shared: Arc<LoopContext>) {
     }
 }
 
-/// The scale set that a fleet has. A fleet that serves no jobs holds no session: GitHub would give it jobs.
-fn held(fleet: &Fleet) -> Option<ScaleSetConfig> {
-    wanted_set(fleet).filter(|_| fleet.enabled && most(fleet) > 0)
-}
-
-/// How many jobs the set may hold in all. The number is the same at all hours: jobs that were queued while it was lower
-/// have stayed unassigned for hours.
-fn most(fleet: &Fleet) -> u32 {
-    let all = fleet.hours.iter().map(|hours| hours.limits);
-    all.fold(fleet.own_limits, Limits::highest).max_runners
-}
-
 /// Waits until the fleet has another scale set, or another way to sign in, or none.
 async fn holds_another(name: &PoolName, fleet: &Fleet, shared: &LoopContext) {
     let mut fleets = shared.fleets.reader();
-    let same = |now: &Arc<Fleet>| held(now) == held(fleet) && now.credential == fleet.credential;
+    let same = |now: &Arc<Fleet>| held_set(now) == held_set(fleet) && now.credential == fleet.credential;
     while fleets.latest().get(name).is_some_and(same) {
         fleets.changed().await;
     }
@@ -185,7 +174,7 @@ impl SessionHolder<'_> {
         if self.session.is_none() && step == SetStep::Poll { SetStep::Open } else { step }
     }
 
-    /// Finds the set, or makes it, and gives it the labels that it is to have.
+    /// Finds the set, or makes it, and gives it the labels that it should have.
     async fn find_set(&mut self) -> Result<(), SessionError> {
         let (sets, wanted) = (self.sets(), self.wanted);
         let mut found_set = sets.find(wanted).await?;
@@ -236,7 +225,7 @@ impl SessionHolder<'_> {
     /// last, so that a crash in between brings it again.
     async fn poll(&mut self) -> Result<(), SessionError> {
         let now = self.shared.fleets.now();
-        let capacity = most(now.get(&self.fleet.name).map_or(self.fleet, Arc::as_ref)).max(1);
+        let capacity = set_capacity(now.get(&self.fleet.name).map_or(self.fleet, Arc::as_ref)).max(1);
         let sets = self.shared.context.github(self.fleet).scale_sets();
         let Some(session) = &mut self.session else { return Ok(()) };
         let began = Instant::now();

@@ -31,7 +31,10 @@ pub use left_out::{LeftOut, left_out, refused};
 pub use poll_pace::{PollPacer, SlowedBy, SlowedPolling};
 pub use run_reads::{MOST_RUNS, RunChoice, RunReads, RunState, can_be_ours};
 pub use scale_set::{ScaleSetStatus, SetEffects, SetWatch};
-pub use set_session::{EARLY_END, EARLY_END_PAUSE, SetStep, after_trouble, differs, lacking, wait_after};
+pub use set_session::{
+    EARLY_END, EARLY_END_PAUSE, SetStep, TOLD_AFTER, after_trouble, differs, held_set, lacking, set_capacity,
+    wait_after,
+};
 pub(crate) use snapshot::list_lag;
 pub use snapshot::{
     Lists, ObservedDemand, Operation, Seen, Snapshot, Working, entries_by_prefix, entries_of, unknown_demand,

@@ -93,7 +93,7 @@ struct ScalingOptions {
     /// How long a job waits before it gets its runner past threshold and cooldown [default: 1m].
     #[arg(long, value_name = "DURATION")]
     max_queue_wait: Option<String>,
-    /// VMs that are set up and deallocated, beside the maximum: a start from standby takes seconds instead of minutes, and
+    /// VMs that are set up and deallocated, beside the maximum: a start from standby needs no creation and no setup, and
     /// until then only the disk costs [default: 0].
     #[arg(long, value_name = "N")]
     standby: Option<String>,

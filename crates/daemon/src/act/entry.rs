@@ -2,8 +2,8 @@
 
 use azlin_fleet::config::Fleet;
 use azlin_fleet::model::{
-    CallError, Deregistration, Destroy, DestroyOutcome, EntryRef, Failure, Proof, RunnerConfig, RunnerInfo,
-    RunnerStatus,
+    CallError, CallErrorKind, Deregistration, Destroy, DestroyOutcome, EntryRef, Failure, Proof,
+    ProvisionOutcome, RunnerConfig, RunnerError, RunnerInfo, RunnerRegistration, RunnerStatus,
 };
 use azlin_fleet::ports::GitHub;
 
@@ -46,6 +46,25 @@ pub(crate) async fn take_back(github: &dyn GitHub, config: &RunnerConfig) -> Res
         Ok(Deregistration::Busy) => Err(lags()),
         Err(error) => Err(NotTakenBack::Failed(error.into())),
     }
+}
+
+/// The registration of a start that was interrupted before: an entry that an earlier try has left is made again.
+pub(super) async fn registered_again(
+    github: &dyn GitHub,
+    config: &RunnerConfig,
+    first: Result<RunnerRegistration, RunnerError>,
+) -> Result<RunnerRegistration, ProvisionOutcome> {
+    let registered = match first {
+        Err(error) if error.call().kind == CallErrorKind::NameTaken => {
+            match take_back(github, config).await {
+                Ok(()) => github.jit_config(config).await,
+                Err(NotTakenBack::AtWork(why)) => return Err(ProvisionOutcome::LeftAlone(why)),
+                Err(NotTakenBack::Failed(failure)) => return Err(ProvisionOutcome::Failed(failure)),
+            }
+        }
+        first => first,
+    };
+    registered.map_err(|error| ProvisionOutcome::Failed(error.into()))
 }
 
 /// Removes the entry of a runner that can work no more; the error says how its removal ends for now.

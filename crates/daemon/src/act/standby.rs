@@ -10,7 +10,7 @@ use azlin_fleet::plan::{FIRST_POWER_PAUSE, GONE_LIMIT, PREPARING_PAUSE};
 use azlin_fleet::state::RefusalEffect;
 use tokio::time::Instant;
 
-use super::entry::{self, NotTakenBack};
+use super::entry;
 use super::{Identity, RunnerLifecycle, RunnerRequest};
 use crate::report;
 
@@ -46,18 +46,11 @@ impl RunnerLifecycle {
     ) -> ProvisionOutcome {
         let config = runner_config(fleet, vm.runner.clone());
         let github = self.context.github(fleet);
-        let mut registered = github.jit_config(&config).await;
-        if registered.as_ref().is_err_and(|error| error.call().kind == CallErrorKind::NameTaken) {
-            // An earlier try was interrupted.
-            match entry::take_back(github, &config).await {
-                Ok(()) => registered = github.jit_config(&config).await,
-                Err(NotTakenBack::AtWork(why)) => return ProvisionOutcome::LeftAlone(why),
-                Err(NotTakenBack::Failed(failure)) => return ProvisionOutcome::Failed(failure),
-            }
-        }
-        let runner = match registered {
+        // An earlier try may have been interrupted.
+        let first = github.jit_config(&config).await;
+        let runner = match entry::registered_again(github, &config, first).await {
             Ok(runner) => runner,
-            Err(error) => return ProvisionOutcome::Failed(error.into()),
+            Err(outcome) => return outcome,
         };
         let outcome = self.start(fleet, vm, place, &runner).await;
         if outcome.made_no_vm() {

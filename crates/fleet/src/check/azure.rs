@@ -122,7 +122,7 @@ fn needed_on(group: &ResourceGroup, fleets: &[Fleet]) -> BTreeSet<&'static str> 
     let here = fleets.iter().filter(|fleet| fleet.vm.group == *group);
     let needed_by = |fleet: &Fleet| {
         let more = if fleet.vm.public_ip { FOR_PUBLIC_IP.as_slice() } else { &[] };
-        let standby = if fleet.has_standby() { FOR_STANDBY.as_slice() } else { &[] };
+        let standby = if fleet.highest_limits().standby > 0 { FOR_STANDBY.as_slice() } else { &[] };
         let enabled = fleet.enabled;
         let all = ON_GROUP.iter().chain(more).chain(standby).copied();
         all.filter(move |action| enabled || is_for_draining(action))

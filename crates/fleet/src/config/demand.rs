@@ -36,7 +36,7 @@ impl DemandConfig {
     }
 }
 
-/// What a fleet's scale set is to be; `None` for a fleet without one. Its name is a label, and so are the implicit
+/// What a fleet's scale set should be; `None` for a fleet without one. Its name is a label, and so are the implicit
 /// labels: a workflow that names them is served whatever the source of demand is.
 pub fn wanted_set(fleet: &Fleet) -> Option<ScaleSetConfig> {
     let name = fleet.scale_set_name()?;

@@ -211,25 +211,6 @@ impl Fleet {
         vec!["self-hosted", self.vm.os().label(), self.vm.architecture().label()]
     }
 
-    /// Whether VMs are on standby at any hour.
-    pub fn has_standby(&self) -> bool {
-        let hours = self.hours.iter().map(|hours| hours.limits);
-        hours.chain([self.own_limits]).any(|limits| limits.standby > 0)
-    }
-
-    /// The most VMs that it may have at any hour, those on standby among them, and which keys say so. A deallocated VM
-    /// keeps its address, and Azure counts its vCPUs (Learn: vCPU quotas).
-    pub fn most_vms(&self) -> (u32, &'static str) {
-        let all = self.hours.iter().map(|hours| hours.limits).fold(self.own_limits, Limits::highest);
-        let keys = match (all.standby > 0, all == self.own_limits) {
-            (false, true) => "max_runners",
-            (true, true) => "max_runners with standby",
-            (false, false) => "the highest max_runners",
-            (true, false) => "the highest max_runners with standby",
-        };
-        (all.max_runners.saturating_add(all.standby), keys)
-    }
-
     /// The hash of everything that shapes a VM and its runner. A runner with another hash is replaced.
     /// Scaling does not count: a change of the number does not change the runners.
     pub fn config_hash(&self) -> &str {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::Method;
-use super::fleet::MANY;
+use super::fleet::{Fleet, MANY};
 use super::reader::{Table, number};
 use super::value::duration;
 use crate::model::counted;
@@ -58,6 +58,26 @@ pub struct WarmConfig {
     pub standby: u32,
     /// How long idle runners stay after the fleet's last job.
     pub keep_for: Duration,
+}
+
+impl Fleet {
+    /// The highest limits of all hours.
+    pub fn highest_limits(&self) -> Limits {
+        self.hours.iter().map(|hours| hours.limits).fold(self.own_limits, Limits::highest)
+    }
+
+    /// The most VMs that it may have at any hour, those on standby among them, and which keys say so. A deallocated VM
+    /// keeps its address, and Azure counts its vCPUs (Learn: vCPU quotas).
+    pub fn most_vms(&self) -> (u32, &'static str) {
+        let all = self.highest_limits();
+        let keys = match (all.standby > 0, all == self.own_limits) {
+            (false, true) => "max_runners",
+            (true, true) => "max_runners with standby",
+            (false, false) => "the highest max_runners",
+            (true, false) => "the highest max_runners with standby",
+        };
+        (all.max_runners.saturating_add(all.standby), keys)
+    }
 }
 
 pub(super) fn warm(mut table: Table<'_, '_>, method: Method, spans: &mut Vec<Range<usize>>) -> WarmConfig {

@@ -24,7 +24,7 @@ impl fmt::Display for ScaleSetId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MessageId(pub u64);
 
-/// What a scale set is to be.
+/// What a scale set should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScaleSetConfig {
     /// Where it is registered.

@@ -207,7 +207,7 @@ impl VmTags {
 }
 
 impl StandbyTag {
-    /// A value that is neither is somebody's, who may have used the VM.
+    /// A value that is neither was set by others, who may have used the VM.
     fn of(value: &str) -> StandbyTag {
         if value == KEPT {
             StandbyTag::Kept

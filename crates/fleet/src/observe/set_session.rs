@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::{Fleet, wanted_set};
 use crate::model::{CallErrorKind, Label, ScaleSetConfig, ScaleSetInfo, SessionError};
 
 /// The first wait after a failure; each further one is half as long again.
@@ -10,6 +11,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// After so many failures in a row of the same session another one is opened.
 const NEW_SESSION_AFTER: u32 = 5;
+/// After so many failures in a row a person is told.
+pub const TOLD_AFTER: u32 = 3;
 
 /// The pause after a poll that ended early and without a message: GitHub holds one for most of a minute.
 pub const EARLY_END_PAUSE: Duration = Duration::from_secs(5);
@@ -47,6 +50,17 @@ pub fn after_trouble(error: &SessionError, failures: u32) -> (SetStep, Duration)
     }
 }
 
+/// The scale set whose session a fleet holds. One that serves no jobs holds none: GitHub would give it jobs.
+pub fn held_set(fleet: &Fleet) -> Option<ScaleSetConfig> {
+    wanted_set(fleet).filter(|_| fleet.enabled && set_capacity(fleet) > 0)
+}
+
+/// How many jobs a fleet's set may hold in all. The number is the same at all hours: jobs that were queued while it was
+/// lower have stayed unassigned for hours.
+pub fn set_capacity(fleet: &Fleet) -> u32 {
+    fleet.highest_limits().max_runners
+}
+
 /// How long to wait after the `failures`th failure in a row.
 pub fn wait_after(failures: u32) -> Duration {
     let factor = 1.5_f64.powi(i32::try_from(failures.clamp(1, 20) - 1).unwrap_or(0));
@@ -59,7 +73,7 @@ pub fn lacking(wanted: &ScaleSetConfig, found: &ScaleSetInfo) -> Vec<Label> {
     wanted.labels.iter().filter(has).cloned().collect()
 }
 
-/// Whether a set has other labels than it is to have.
+/// Whether a set has other labels than it should have.
 pub fn differs(wanted: &ScaleSetConfig, found: &ScaleSetInfo) -> bool {
     found.labels.len() != wanted.labels.len() || !lacking(wanted, found).is_empty()
 }

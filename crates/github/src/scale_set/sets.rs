@@ -70,7 +70,7 @@ impl GitHubClient {
         }
     }
 
-    /// The id of the group that a set is to be in.
+    /// The id of the group that a set should be in.
     async fn set_group(&self, config: &ScaleSetConfig) -> Result<u64, CallError> {
         let is_repo = matches!(config.scope, Scope::Repo(_));
         let Some(name) = config.runner_group.as_deref().filter(|_| !is_repo) else {

@@ -137,7 +137,7 @@ fn a_lapse_has_a_new_id_and_after_three_the_job_fails() {
         (602, vec!["Completed canceled", "Assigned"]),
         (903, vec!["Completed canceled"]),
     ] {
-        // Somebody polls all the time.
+        // A client polls all the time.
         for second in (world.now().as_second()..at).step_by(50) {
             until(&mut world, second as u64);
             world.poll_messages(&holder.token, u64::MAX - 1, 10).expect("polled");
