@@ -76,6 +76,8 @@ mod seeds {
         FailedIsReplaced,
         /// A VM that is set up for standby takes no room of the maximum, though it runs.
         PreparingNotCounted,
+        /// A fleet looks after an event only when its queue is polled.
+        EventsWait,
         /// A name from outside is shown as it came.
         RawText,
         /// What is remembered of a runner stays when the runner is gone.
@@ -84,6 +86,8 @@ mod seeds {
         EveryRunRead,
         /// The hours of a fleet are read, and change nothing.
         HoursIgnored,
+        /// What the hours of a fleet raise is asked for when they begin, and not a boot earlier.
+        HoursLate,
         /// What the messages of a scale set report is summed, and the level that GitHub states is not used.
         MessagesSummed,
         /// The messages of a scale set that was made anew are read from where those of the old one ended.
@@ -96,7 +100,7 @@ mod seeds {
 
     impl Bug {
         /// All bugs.
-        pub const ALL: [Bug; 27] = [
+        pub const ALL: [Bug; 29] = [
             Bug::NoCooldown,
             Bug::NoStarvationRule,
             Bug::BusyNotCounted,
@@ -116,10 +120,12 @@ mod seeds {
             Bug::RunLevel,
             Bug::FailedIsReplaced,
             Bug::PreparingNotCounted,
+            Bug::EventsWait,
             Bug::RawText,
             Bug::NothingForgotten,
             Bug::EveryRunRead,
             Bug::HoursIgnored,
+            Bug::HoursLate,
             Bug::MessagesSummed,
             Bug::CursorKept,
             Bug::DeletedFirst,

@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::azure_weather::azure_weather;
+use super::calm_weather::calm_weather;
 use super::flood_weather::flood_weather;
 use super::github_weather::github_weather;
 use super::hours_weather::hours_weather;
@@ -63,7 +64,10 @@ pub fn generate(seed: u64, days: f64) -> Scenario {
     let (faults, is_offered) = set_weather(seed, &mut fleets, length);
     generator.parts.extend(faults);
     let parts = generator.parts.into_iter().enumerate().collect();
-    Scenario { seed, length, poll, provisioning, rate_limit, answer, is_offered, fleets, parts }
+    let mut scenario =
+        Scenario { seed, length, poll, provisioning, rate_limit, answer, is_offered, fleets, parts };
+    calm_weather(&mut scenario);
+    scenario
 }
 
 impl Generator {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::scenario::{BEGAN, DailyHours, FleetSpec, HoursPhase};
+use super::scenario::{DailyHours, FleetSpec, HoursPhase};
 
 /// Gives hours, and runners that stay warm, to fleets of the scenario of a seed; often to none. It has a random source of
 /// its own, so that everything else in the scenario stays as it is.
@@ -22,8 +22,7 @@ pub fn hours_weather(seed: u64, fleets: &mut [FleetSpec], length: Duration) {
             let (min, more) = (rng.random_range(0..=3), rng.random_range(1..=6));
             let hours = DailyHours { from, to, min, max: min + more };
             fleet.hours = Some(hours);
-            let holds = hours.spans(BEGAN, length).iter().any(|(from, _)| from.is_zero());
-            fleet.phase = if holds { HoursPhase::In } else { HoursPhase::Out };
+            fleet.phase = HoursPhase::at_start(&hours, length);
         }
     }
 }

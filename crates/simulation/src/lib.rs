@@ -11,6 +11,7 @@ compile_error!("the simulator seeds bugs, which needs debug assertions: build it
 
 mod azure_weather;
 mod bystanders;
+mod calm_weather;
 mod checker;
 mod fault_schedule;
 mod find_bug;

@@ -152,6 +152,14 @@ pub enum HoursPhase {
     In,
 }
 
+impl HoursPhase {
+    /// Whether these hours hold when a scenario of this length starts.
+    pub fn at_start(hours: &DailyHours, length: Duration) -> Self {
+        let holds = hours.spans(BEGAN, length).iter().any(|(from, _)| from.is_zero());
+        if holds { HoursPhase::In } else { HoursPhase::Out }
+    }
+}
+
 /// Hours of every day, by a clock that is five hours and a half ahead of UTC in summer and in winter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DailyHours {

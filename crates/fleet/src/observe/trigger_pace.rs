@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{Budget, PoolName, elapsed};
+use crate::seeded_bug;
 
 /// The least time between two ticks of a fleet after triggers.
 const GAP: Duration = Duration::from_millis(100);
@@ -68,7 +69,7 @@ impl TriggerPacer {
     /// limits tells nothing.
     pub fn pause(&self, budget: Option<Budget>, now: Timestamp) -> Duration {
         let Some(budget) = budget.filter(|budget| budget.reset > now && is_short(budget, now)) else {
-            return GAP;
+            return seeded_bug!(EventsWait, GAP, WINDOW);
         };
         even_wait(&budget, self.cost() * self.fleets.len().max(1) as f64, now).max(GAP)
     }

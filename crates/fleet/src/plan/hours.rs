@@ -58,6 +58,7 @@ impl InForce {
         });
         let mut coming = borders.iter().filter(|border| **border > now);
         let next = coming.clone().find(|border| limits_at(**border) != here);
+        let lead = seeded_bug!(HoursLate, lead, Duration::ZERO);
         let soon = now.checked_add(lead).unwrap_or(now);
         let raised = coming.by_ref().take_while(|border| **border <= soon).map(|border| limits_at(*border));
         InForce {
