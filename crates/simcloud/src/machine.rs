@@ -105,8 +105,9 @@ impl World {
             return;
         }
         if let Some(runner) = runner.filter(|_| starts) {
-            let delay = random_duration(self.settings.register.clone(), &mut self.rng);
-            self.after(delay, WorldEvent::Online(uid, runner));
+            let setup = random_duration(self.settings.setup.clone(), &mut self.rng);
+            let register = random_duration(self.settings.register.clone(), &mut self.rng);
+            self.after(setup + register, WorldEvent::Online(uid, runner));
         }
     }
 

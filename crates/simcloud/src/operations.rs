@@ -185,7 +185,7 @@ impl World {
             self.statistics.jobs_killed += 1;
         }
         let takes = match order {
-            PowerOrder::Start => self.settings.create.clone(),
+            PowerOrder::Start => self.settings.start.clone(),
             _ => self.settings.delete.clone(),
         };
         let delay = random_duration(takes, &mut self.rng);

@@ -22,8 +22,12 @@ pub struct WorldSettings {
     pub create: Range<Duration>,
     /// From its creation until it has booted.
     pub boot: Range<Duration>,
-    /// From its boot until its runner is online.
+    /// How long a machine sets itself up at its first boot, before its runner registers.
+    pub setup: Range<Duration>,
+    /// From its boot, or the end of its setup, until its runner is online.
     pub register: Range<Duration>,
+    /// From the request to start a VM that was stopped until Azure has started it. Then it boots.
+    pub start: Range<Duration>,
     /// From the request to delete a VM until it is gone.
     pub delete: Range<Duration>,
     /// How long GitHub reports a runner as busy that lost its connection in a job.
@@ -83,7 +87,9 @@ impl Default for WorldSettings {
             answer: seconds(0, 0),
             create: seconds(10, 40),
             boot: seconds(15, 60),
+            setup: seconds(0, 0),
             register: seconds(2, 10),
+            start: seconds(10, 40),
             delete: seconds(5, 60),
             lost_after: Duration::from_secs(600),
             queue_limit: DAY,

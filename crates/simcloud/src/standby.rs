@@ -24,8 +24,10 @@ impl World {
         let is_first = !std::mem::replace(&mut vm.guest.is_set_up, true);
         let order = vm.run_order().filter(|_| vm.guest.registered.is_none());
         let runner = order.and_then(|jit| self.runner_of_jit(&jit));
-        // Setting up takes about as long as to become a runner.
-        let takes = random_duration(self.settings.register.clone(), &mut self.rng);
+        let setup = if is_first { self.settings.setup.clone() } else { Duration::ZERO..Duration::ZERO };
+        // What comes after the setup takes about as long as to become a runner.
+        let takes = random_duration(setup, &mut self.rng)
+            + random_duration(self.settings.register.clone(), &mut self.rng);
         let Some(runner) = runner else {
             let delay = if is_first { takes } else { Duration::from_secs(2) };
             self.after(delay, WorldEvent::Off(uid));

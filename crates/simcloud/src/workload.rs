@@ -92,8 +92,12 @@ pub struct Overrides {
     pub create: Option<Span>,
     /// See [`WorldSettings::boot`].
     pub boot: Option<Span>,
+    /// See [`WorldSettings::setup`].
+    pub setup: Option<Span>,
     /// See [`WorldSettings::register`].
     pub register: Option<Span>,
+    /// See [`WorldSettings::start`].
+    pub start: Option<Span>,
     /// See [`WorldSettings::delete`].
     pub delete: Option<Span>,
     /// See [`WorldSettings::lost_after`].
@@ -153,7 +157,9 @@ impl Overrides {
             answer: range(self.answer, default.answer),
             create: range(self.create, default.create),
             boot: range(self.boot, default.boot),
+            setup: range(self.setup, default.setup),
             register: range(self.register, default.register),
+            start: range(self.start, default.start),
             delete: range(self.delete, default.delete),
             lost_after: self.lost_after.map_or(default.lost_after, |span| span.to),
             queue_limit: self.queue_limit.map_or(default.queue_limit, |span| span.to),

@@ -1,4 +1,4 @@
-//! How long runners took to come online lately: what has to be ready at a time is begun so much earlier.
+//! How long new VMs took lately until they were ready: what has to be ready at a time is begun so much earlier.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ const REMEMBERED: usize = 8;
 /// A boot of a fleet that has booted fewer.
 const USUAL: Duration = Duration::from_secs(3 * 60);
 
-/// The last boots, in seconds from the request until the runner was online, the newest last.
+/// The last boots, in seconds from the request for a new VM until its runner was online, or it was on standby; the newest
+/// last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RecentBoots(Vec<u64>);

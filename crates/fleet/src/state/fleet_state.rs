@@ -61,7 +61,7 @@ pub struct FleetState {
     /// When a job of the fleet's last waited or ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_job: Option<Timestamp>,
-    /// How long its runners took to come online.
+    /// How long its new VMs took until they were ready.
     #[serde(skip_serializing_if = "RecentBoots::is_empty")]
     pub boots: RecentBoots,
 }
@@ -97,6 +97,7 @@ impl FleetState {
             let until = self.ledger.count(vm, known.vm_use(has_entry), known.counted_until, now);
             known.counted_until = Some(until);
             known.saw_vm(vm, has_entry || seen.in_flight.contains_key(name), lag, now);
+            known.took_until_standby(now).into_iter().for_each(|time| self.boots.took(time));
             if seen.working.contains_key(name.as_str()) {
                 known.saw_job();
                 has_job = true;
@@ -110,7 +111,9 @@ impl FleetState {
             let progress = self.runners.entry(name).saw_entry(entry, job, has_vm, now);
             if progress.is_first_online {
                 self.failures = StartBackoff::default();
-                let asked_for = self.runners.get(name).and_then(|known| known.asked_for);
+                // What was on standby shows nothing of how long a new VM takes.
+                let known = self.runners.get(name).filter(|known| known.used.is_none());
+                let asked_for = known.and_then(|known| known.asked_for);
                 asked_for.into_iter().for_each(|at| self.boots.took(elapsed(at, now)));
             }
             self.ledger.took_jobs(progress.jobs);

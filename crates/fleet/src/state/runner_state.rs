@@ -69,6 +69,9 @@ pub struct RunnerState {
     /// Since when its VM is deallocated, and has had no runner.
     #[serde(skip_serializing_if = "is_default")]
     pub standby_since: Option<Timestamp>,
+    /// Its VM was on standby once.
+    #[serde(skip_serializing_if = "is_default")]
+    pub was_on_standby: bool,
     /// When the daemon asked for the deallocation of its VM, if it does not know how that ended: it may still come.
     #[serde(skip_serializing_if = "is_default")]
     pub deallocation_asked: Option<Timestamp>,
@@ -179,6 +182,12 @@ impl RunnerState {
         self.asked_for = Some(now);
         self.is_unanswered = true;
         self.replaces = replaces.cloned();
+    }
+
+    /// How long the request for its VM took until that was on standby, once that is known.
+    pub(crate) fn took_until_standby(&mut self, now: Timestamp) -> Option<Duration> {
+        let is_first = self.standby_since.is_some() && !std::mem::replace(&mut self.was_on_standby, true);
+        self.asked_for.filter(|_| is_first).map(|asked_for| elapsed(asked_for, now))
     }
 
     /// Takes in that its VM is taken from standby: Azure starts it, or may.

@@ -6,8 +6,8 @@ use crate::fixture::{
     NOW, Scene, at,
 };
 use crate::model::{
-    BrokenReason, CallError, CallErrorKind, Destroy, EntryRef, Failure, Proof, ProvisioningState,
-    ScalingReason, StartReason,
+    BrokenReason, CallError, CallErrorKind, Destroy, EntryRef, Failure, PowerState, Proof, ProvisioningState,
+    ScalingReason, StandbyTag, StartReason,
 };
 use crate::observe::Operation;
 use crate::state::RunnerState;
@@ -422,4 +422,23 @@ fn a_job_that_waits_or_runs_is_the_fleets_last_one_but_not_that_of_a_runner_that
     assert_eq!(last_job(&busy), Some(at(NOW)), "its VM is there");
     busy.seen.vms = Ok(std::collections::BTreeMap::new());
     assert_eq!(last_job(&busy), None);
+}
+
+/// Hours that raise `standby` begin as much earlier as it takes to set up a VM, and one that is started from standby says
+/// nothing of that.
+#[test]
+fn a_boot_is_that_of_a_new_vm_until_it_is_online_or_on_standby() {
+    let scene = Scene::new("[warm]\nstandby = 2")
+        .vm(1, 600, ProvisioningState::Succeeded, PowerState::Deallocated)
+        .last_vm(|vm| vm.tags.standby = Some(StandbyTag::Kept))
+        .remember(1, 600, |known| (known.asked_for, known.is_for_standby) = (Some(at(NOW - 600)), true))
+        .runner(2, 900, Idle)
+        .remember(2, 900, |known| (known.asked_for, known.used) = (Some(at(NOW - 20)), Some(at(NOW - 20))))
+        .runner(3, 90, Idle)
+        .remember(3, 90, |known| known.asked_for = Some(at(NOW - 90)));
+    let seen = see(&scene, 0);
+    let again = seen.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW + 60));
+    let boots = serde_json::to_value(&seen.boots).expect("JSON");
+    assert_eq!(boots, serde_json::json!([600, 90]));
+    assert_eq!(again.boots, seen.boots, "each counts once");
 }
