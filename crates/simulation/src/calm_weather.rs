@@ -33,7 +33,7 @@ pub fn calm_weather(scenario: &mut Scenario) {
         if rng.random_bool(0.4) {
             // A scenario starts at half past one in the afternoon, by the clock of these hours.
             let (min, from) = (rng.random_range(1..=fleet.max), rng.random_range(15..=20));
-            let hours = DailyHours { from, to: 23, min, max: fleet.max + 1 };
+            let hours = DailyHours { from, to: 23, min, max: fleet.max + 1, standby: 0 };
             (fleet.hours, fleet.phase) = (Some(hours), HoursPhase::at_start(&hours, length));
         }
     }

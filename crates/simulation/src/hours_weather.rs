@@ -20,7 +20,7 @@ pub fn hours_weather(seed: u64, fleets: &mut [FleetSpec], length: Duration) {
             let from = rng.random_range(0..20);
             let to = rng.random_range(from + 2..=23);
             let (min, more) = (rng.random_range(0..=3), rng.random_range(1..=6));
-            let hours = DailyHours { from, to, min, max: min + more };
+            let hours = DailyHours { from, to, min, max: min + more, standby: 0 };
             fleet.hours = Some(hours);
             fleet.phase = HoursPhase::at_start(&hours, length);
         }

@@ -171,6 +171,8 @@ pub struct DailyHours {
     pub min: u32,
     /// `hours.max_runners`.
     pub max: u32,
+    /// `hours.standby`.
+    pub standby: u32,
 }
 
 impl DailyHours {
@@ -260,11 +262,12 @@ impl FleetSpec {
         };
         let manual = self.manual.map(|count| format!("manual_count = {}\n", count.min(self.max)));
         let hours = self.hours.map_or(String::new(), |hours| {
-            let DailyHours { from, to, min, max } = hours;
+            let DailyHours { from, to, min, max, standby } = hours;
             let zone = DailyHours::ZONE;
+            let standby = if standby > 0 { format!("standby = {standby}\n") } else { String::new() };
             format!(
                 "[[hours]]\nfrom = \"{from:02}:00\"\nto = \"{to:02}:00\"\ntime_zone = \"{zone}\"\nmin_runners = {min}\n\
-                 max_runners = {max}\n"
+                 max_runners = {max}\n{standby}"
             )
         });
         let demand = if self.has_scale_set { "[demand]\nsource = \"scale-set\"\n" } else { "" };
@@ -335,7 +338,12 @@ impl FleetSpec {
 
     /// How many VMs may be on standby.
     pub fn most_on_standby(&self) -> u32 {
-        if self.enabled { self.standby } else { 0 }
+        let most = match (self.hours.map(|hours| hours.standby), self.phase) {
+            (Some(within), HoursPhase::In) if within > 0 => within,
+            (Some(within), HoursPhase::Changing) => within.max(self.standby),
+            _ => self.standby,
+        };
+        if self.enabled { most } else { 0 }
     }
 
     /// Applies a change.
