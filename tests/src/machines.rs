@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::binary::{Cloud, DaemonProcess, VM};
 
 /// Settings of a quick cloud.
-const QUICK: &str = "create = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrunner_silence = '2s'\n";
+const QUICK: &str = "create = '100ms'\ndelete = '100ms'\nlost_after = '5s'\nrunner_silence = '5s'\n";
 
 /// A simulated cloud with real machines, and the key that opens them.
 pub struct RealCloud {

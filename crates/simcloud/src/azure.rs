@@ -14,6 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::standby::is_for_standby;
+
 pub use state::{SimPower, SimVmState};
 
 /// A VM. Azure creates and deletes its NIC, disk and address with it.
@@ -31,6 +33,8 @@ pub struct SimVm {
     pub body: Arc<Value>,
     /// Its custom data, decoded: what cloud-init reads.
     pub custom_data: Arc<str>,
+    /// Whether it was made for standby. Custom data are long, and each look of the simulation's checks asks.
+    pub is_for_standby: bool,
     /// Its provisioning state.
     pub state: SimVmState,
     /// The code of the failure that Azure will report; `None` where creation succeeds.
@@ -109,12 +113,14 @@ impl SimVm {
     ) -> Self {
         let encoded = body["properties"]["osProfile"]["customData"].as_str().unwrap_or_default();
         let bytes = STANDARD.decode(encoded).unwrap_or_default();
+        let custom_data: Arc<str> = String::from_utf8_lossy(&bytes).into();
         SimVm {
             uid,
             subscription: subscription.to_owned(),
             group: group.to_owned(),
             name: name.to_owned(),
-            custom_data: String::from_utf8_lossy(&bytes).into(),
+            is_for_standby: is_for_standby(&custom_data),
+            custom_data,
             body: Arc::new(body),
             state: SimVmState::Creating,
             failure: None,

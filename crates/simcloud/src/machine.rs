@@ -98,7 +98,7 @@ impl World {
         let mut words = text.split(|c: char| !is_blob(c)).filter(|word| word.len() > 100);
         let runner = words.find_map(|word| self.runner_of_jit(word));
         self.reads_user_data(uid);
-        if self.vm(uid).is_some_and(|vm| vm.is_for_standby()) {
+        if self.vm(uid).is_some_and(|vm| vm.is_for_standby) {
             if starts {
                 self.standby_boots(uid);
             }

@@ -52,16 +52,16 @@ impl World {
     }
 }
 
-impl SimVm {
-    /// Whether it was made for standby.
-    pub fn is_for_standby(&self) -> bool {
-        self.custom_data.contains(UNIT)
-    }
+/// Whether a VM with these custom data is made for standby.
+pub(crate) fn is_for_standby(custom_data: &str) -> bool {
+    custom_data.contains(UNIT)
+}
 
+impl SimVm {
     /// Whether it was made for standby, was never a runner, and is deallocated, or is about to be.
     pub fn is_on_standby(&self) -> bool {
         let is_off = matches!(self.power, Some(SimPower::Deallocating | SimPower::Deallocated));
-        self.is_for_standby() && is_off && self.runner.is_none() && self.guest.registered.is_none()
+        self.is_for_standby && is_off && self.runner.is_none() && self.guest.registered.is_none()
     }
 
     /// The JIT configuration in its user data, if they make it a runner.

@@ -429,7 +429,7 @@ impl CheckerState {
         let is_said = shown.as_ref().is_some_and(|(doing, reason)| {
             let begins = |words: &[&str]| words.iter().any(|word| doing.starts_with(word));
             let is_for_standby =
-                world.state.azure.vms.values().any(|vm| vm.name == name && vm.is_for_standby());
+                world.state.azure.vms.values().any(|vm| vm.name == name && vm.is_for_standby);
             !reason.is_empty()
                 && match method {
                     "PUT" if is_for_standby => begins(&["is being set up for standby"]),

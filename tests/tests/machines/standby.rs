@@ -22,8 +22,10 @@ fn on_standby(world: &World) -> Option<&SimVm> {
     world.state.azure.vms.values().find(is_kept)
 }
 
+/// Waits until the daemon knows that a VM is on standby, too: before, a new one is made for a job.
 fn wait_for_standby(cloud: &RealCloud) -> String {
     cloud.wait("a VM is on standby", 120, |world| on_standby(world).is_some());
+    cloud.wait_for_line(&["is deallocated, and on standby"], 60);
     on_standby(&cloud.cloud.served.world()).expect("it was just there").name.clone()
 }
 
@@ -75,8 +77,6 @@ fn the_daemon_is_killed_at_each_step_of_its_life() {
     cloud.wait("it has powered off by itself", 60, |world| world.state.azure.vms.values().any(SimVm::is_off));
     daemon = cloud.daemon();
     let machine = wait_for_standby(&cloud);
-    // Before it knows that, a deallocation may still come, and another VM is made for the job.
-    cloud.wait_for_line(&["is deallocated, and on standby"], 60);
     daemon.kill();
     daemon = cloud.daemon();
     let job = cloud.submit(&[("docker", JOB)])[0];
