@@ -9,6 +9,7 @@
 
 use azlin_daemon::StateDir;
 use azlin_fleet::config::Fleet;
+use azlin_fleet::model::Use;
 use azlin_fleet::report::Cost;
 use azlin_tests::harness::{self, Harness};
 
@@ -99,7 +100,7 @@ fn main() {
         for (name, scaling, ready) in settings(pattern.at_once) {
             harness::run(async {
                 let (jobs, median, most, cost) = week(&pattern.workload, fleet(&scaling, &ready)).await;
-                let (all, besides) = (cost.total * MONTH, (cost.total - cost.by_use.busy) * MONTH);
+                let (all, besides) = (cost.total * MONTH, (cost.total - cost.by_use[Use::Busy]) * MONTH);
                 println!(
                     "| {} | {name} | {jobs} | {median:.0} s | {most:.0} s | ${all:.2} | ${besides:.2} |",
                     pattern.name
