@@ -42,6 +42,12 @@ fn jobs_of_all_repositories_are_served_and_no_queue_is_read() {
         requests.filter(|(_, _, route, _)| route.contains("/actions/runs")).count()
     };
     assert_eq!(queues(&cloud.served.world()), 0);
+    let counted = |world: &azlin_simcloud::World| {
+        let requests = world.statistics.requests.keys();
+        let of_runners = requests.filter(|(_, _, route, _)| route.ends_with("/actions/runners"));
+        of_runners.map(|(_, method, route, _)| format!("{method} {route}")).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(&cloud.served.world()), Vec::<String>::new(), "the service lists the runners");
 
     let status = || told(&cloud, &["status", "--pool", "linux-4"]).1;
     let ends = "scale set linux-4: 0 assigned, 0 running; session for";

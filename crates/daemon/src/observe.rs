@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use azlin_fleet::config::{Fleet, GroupContent, Site};
+use azlin_fleet::config::{DemandSource, Fleet, GroupContent, Site};
 use azlin_fleet::model::{CallError, CallErrorKind, PoolName, RepoSlug, ResourceGroup, RunnerInfo, in_words};
 use azlin_fleet::observe::{
     BusyRunners, LONGEST_READ, Lists, MaxAges, Poll, Seen, Snapshot, entries_by_prefix, entries_of,
@@ -38,7 +38,7 @@ pub(crate) struct Observer {
     /// When the observer was made: nothing was read before.
     epoch: Instant,
     queues: JobQueues,
-    entries: SingleFlight<Site, Seen<Entries>>,
+    entries: SingleFlight<(Site, DemandSource), Seen<Entries>>,
     vms: VmLists,
     /// The busy runners of each fleet, from one look to the next.
     busy: Mutex<BTreeMap<PoolName, BusyRunners>>,
@@ -154,7 +154,7 @@ impl Observer {
         since: Instant,
     ) -> Lists {
         let (entries, vms) = futures::join!(
-            self.entries.get(fleet.site(), since, self.read_runners(fleet)),
+            self.entries.get((fleet.site(), fleet.demand.source), since, self.read_runners(fleet)),
             self.vms.of(fleet, others, power, since),
         );
         let entries = (*entries).as_ref().map(|all| entries_of(fleet, all)).map_err(String::clone);
@@ -165,8 +165,14 @@ impl Observer {
     }
 
     async fn read_runners(&self, fleet: &Fleet) -> Seen<Entries> {
-        let scope = &fleet.scope;
-        let entries = in_time(self.context.github(fleet).runners(scope)).await;
+        let (scope, github) = (&fleet.scope, self.context.github(fleet));
+        if fleet.demand.is_scale_set() {
+            // These requests do not count. What the service does not tell is asked of the REST API.
+            if let Ok(entries) = in_time(github.scale_sets().runners(scope)).await {
+                return Ok(entries_by_prefix(entries));
+            }
+        }
+        let entries = in_time(github.runners(scope)).await;
         entries.map(entries_by_prefix).map_err(|error| format!("the runners of {scope}: {error}"))
     }
 }

@@ -17,7 +17,7 @@ mod wire;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, MessageId, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage, ScaleSetSession, Scope,
+    CallError, MessageId, RunnerInfo, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage, ScaleSetSession, Scope,
     SessionError, SetDeletion,
 };
 use azlin_fleet::ports::ScaleSets;
@@ -46,6 +46,10 @@ impl ScaleSets for GitHubClient {
 
     async fn delete(&self, scope: &Scope, id: ScaleSetId) -> Result<SetDeletion, CallError> {
         self.delete_set(scope, id).await
+    }
+
+    async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
+        self.agents(scope).await
     }
 
     async fn open(

@@ -11,7 +11,7 @@ use crate::model::{Label, ScaleSetConfig};
 const LONGEST_NAME: usize = 64;
 
 /// From where a fleet learns of its jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DemandSource {
     /// It polls the queues of its repositories, and webhooks may tell it when to.

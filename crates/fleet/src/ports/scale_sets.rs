@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::model::{
-    CallError, MessageId, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage, ScaleSetSession, Scope,
+    CallError, MessageId, RunnerInfo, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage, ScaleSetSession, Scope,
     SessionError, SetDeletion,
 };
 
@@ -24,6 +24,9 @@ pub trait ScaleSets: Send + Sync {
 
     /// Deletes a set, unless one of its runners runs a job. Jobs that wait go back to GitHub's queue.
     async fn delete(&self, scope: &Scope, id: ScaleSetId) -> Result<SetDeletion, CallError>;
+
+    /// Every runner of a scope, in a set or not, or an error: never a part. Labels are not told.
+    async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError>;
 
     /// Opens the session of a set.
     async fn open(

@@ -1,14 +1,15 @@
 //! The entries of a set's runners.
 
 use azlin_fleet::model::{
-    CallError, CallErrorKind, RunnerConfig, RunnerId, RunnerRegistration, ScaleSetConfig, ScaleSetId,
+    CallError, CallErrorKind, RunnerConfig, RunnerId, RunnerInfo, RunnerRegistration, ScaleSetConfig,
+    ScaleSetId, Scope,
 };
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::service::ServiceCall;
-use super::wire::SetJitConfigJson;
+use super::wire::{AgentsJson, SetJitConfigJson};
 use crate::client::GitHubClient;
 
 impl GitHubClient {
@@ -39,6 +40,17 @@ impl GitHubClient {
             runner_name: config.runner_name.clone(),
             encoded_jit_config: SecretString::from(made.encoded_jit_config),
         })
+    }
+
+    /// All runners of a scope, as the service lists them: it has no pages, and its requests do not count.
+    pub(super) async fn agents(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
+        let call = ServiceCall::new(Method::GET, vec!["distributedtask", "pools", "0", "agents"]);
+        let all: AgentsJson = self.service_value(scope, &call).await?;
+        if all.count != all.value.len() {
+            let why = format!("{} counted {} runners and listed {}", call.name(), all.count, all.value.len());
+            return Err(CallError::new(CallErrorKind::Unavailable, why));
+        }
+        Ok(all.value.into_iter().map(RunnerInfo::from).collect())
     }
 
     /// The id of a set, from the last answer that had it.

@@ -1,6 +1,8 @@
 //! The service's JSON. Unknown fields are skipped, and what may be absent has a default.
 
-use azlin_fleet::model::{ForeignText, ScaleSetId, ScaleSetInfo, ScaleSetLevel};
+use azlin_fleet::model::{
+    ForeignText, RunnerId, RunnerInfo, RunnerStatus, ScaleSetId, ScaleSetInfo, ScaleSetLevel,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,6 +20,35 @@ pub(super) struct AdminConnectionJson {
 pub(super) struct CountedJson<T> {
     #[serde(default = "Vec::new")]
     pub(super) value: Vec<T>,
+}
+
+/// Runners, which the service calls agents. What is absent here may not be guessed: a list that lacks it is no list.
+#[derive(Deserialize)]
+pub(super) struct AgentsJson {
+    pub(super) count: usize,
+    pub(super) value: Vec<AgentJson>,
+}
+
+/// A runner.
+#[derive(Deserialize)]
+pub(super) struct AgentJson {
+    id: u64,
+    name: ForeignText,
+    status: ForeignText,
+    busy: bool,
+}
+
+impl From<AgentJson> for RunnerInfo {
+    fn from(agent: AgentJson) -> Self {
+        let is_online = agent.status.eq_ignore_ascii_case("online");
+        RunnerInfo {
+            runner_id: RunnerId(agent.id),
+            runner_name: agent.name,
+            status: if is_online { RunnerStatus::Online } else { RunnerStatus::Offline },
+            busy: agent.busy,
+            labels: Vec::new(),
+        }
+    }
 }
 
 /// A runner group.

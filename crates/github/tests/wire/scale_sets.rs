@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::model::{
-    CallErrorKind, JobNewsKind, MessageId, RunnerConfig, RunnerName, ScaleSetConfig, Scope, SessionError,
+    CallErrorKind, JobNewsKind, MessageId, RunnerConfig, RunnerInfo, RunnerName, ScaleSetConfig, Scope, SessionError,
     SetDeletion,
 };
 use azlin_fleet::ports::GitHub;
@@ -88,6 +88,10 @@ async fn the_life_of_a_set() {
     assert_eq!(again.call().kind, CallErrorKind::NameTaken);
     let listed = github.runners(&org()).await.expect("a list");
     assert_eq!(listed[0].runner_id, made_runner.runner_id, "the REST API shows it");
+    let of_service = sets.runners(&org()).await.expect("a list");
+    let unlabelled: Vec<_> =
+        listed.into_iter().map(|runner| RunnerInfo { labels: Vec::new(), ..runner }).collect();
+    assert_eq!(of_service, unlabelled, "the service lists the same");
 
     sets.close(&session).await.expect("closed");
     sets.close(&session).await.expect("it is closed");
@@ -181,6 +185,26 @@ async fn each_token_goes_where_it_belongs() {
     assert_eq!((list.0.as_str(), list.1.as_str()), (target, "Bearer admin-token-of-the-service-1"));
     let body: Value = serde_json::from_str(&server.requests()[1].body).expect("JSON");
     assert!(body["url"].as_str().is_some_and(|url| url.ends_with("/o")), "{body}");
+}
+
+/// A runner that a list lacks would be taken for gone, and one whose state it lacks for idle.
+#[tokio::test]
+async fn a_list_of_runners_is_whole_or_an_error() {
+    let full = json!({"id": 7, "name": "ci-1", "status": "online", "busy": true, "labels": null});
+    for (list, expected) in [
+        (json!({"count": 1, "value": [full]}), Some(1)),
+        (json!({"count": 0, "value": []}), Some(0)),
+        (json!({"count": 2, "value": [full]}), None),
+        (json!({"count": 1}), None),
+        (json!({"value": []}), None),
+        (json!({"count": 1, "value": [{"id": 7, "name": "ci-1", "runnerScaleSetId": 3}]}), None),
+    ] {
+        let answer = list.clone();
+        let (_server, github) =
+            github(move |request, _| signing_in(request, 1).unwrap_or_else(|| json(200, answer.clone()))).await;
+        let read = github.scale_sets().runners(&org()).await;
+        assert_eq!(read.as_ref().ok().map(Vec::len), expected, "{list}: {read:?}");
+    }
 }
 
 #[tokio::test]

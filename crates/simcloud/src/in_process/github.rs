@@ -89,7 +89,7 @@ pub(super) fn link(repo: &RepoSlug, job: &SimJob) -> Option<WebLink> {
     WebLink::on_site(&page, &Url::parse("https://github.com").ok()?)
 }
 
-fn info(runner: &SimRunner) -> RunnerInfo {
+pub(super) fn info(runner: &SimRunner) -> RunnerInfo {
     RunnerInfo {
         runner_id: RunnerId(runner.id),
         runner_name: runner.name.clone().into(),

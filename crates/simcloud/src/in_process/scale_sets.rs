@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use azlin_fleet::model::{
     CallError, CallErrorKind, JobNews, JobNewsKind, MessageId, RunId, RunnerConfig, RunnerError, RunnerId,
-    RunnerRegistration, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetLevel, ScaleSetMessage,
+    RunnerInfo, RunnerRegistration, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetLevel, ScaleSetMessage,
     ScaleSetSession, Scope, SessionError, SetDeletion, SetRunner,
 };
 use azlin_fleet::ports::ScaleSets;
@@ -16,6 +16,7 @@ use url::Url;
 
 use super::{CallEffect, InProcess, SimCall};
 use crate::fault::Side;
+use crate::github::SimRunner;
 use crate::registration::group_id;
 use crate::scale_set_fault::ScaleSetFault;
 use crate::scale_sets::{
@@ -292,6 +293,16 @@ impl ScaleSets for InProcess {
             Err(ServiceRefusal::NoSet) => Ok(SetDeletion::NotFound),
             Err(ServiceRefusal::JobStillRunning) => Ok(SetDeletion::Busy),
             Err(refusal) => Err(refused(refusal)),
+        })
+        .await
+    }
+
+    async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError> {
+        let call = to_service("GET", "rest/_apis/distributedtask/pools/0/agents");
+        self.call(call, |world, stale| {
+            super::github::known(world, scope)?;
+            let agent = |runner: &SimRunner| RunnerInfo { labels: Vec::new(), ..super::github::info(runner) };
+            Ok(world.shown_runners(scope, stale).iter().map(agent).collect())
         })
         .await
     }
