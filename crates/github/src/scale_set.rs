@@ -17,8 +17,8 @@ mod wire;
 
 use async_trait::async_trait;
 use azlin_fleet::model::{
-    CallError, MessageId, RunnerInfo, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage, ScaleSetSession, Scope,
-    SessionError, SetDeletion,
+    CallError, MessageId, RunnerInfo, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage,
+    ScaleSetSession, Scope, SessionError, SetDeletion,
 };
 use azlin_fleet::ports::ScaleSets;
 

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use crate::model::{
-    CallError, MessageId, RunnerInfo, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage, ScaleSetSession, Scope,
-    SessionError, SetDeletion,
+    CallError, MessageId, RunnerInfo, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage,
+    ScaleSetSession, Scope, SessionError, SetDeletion,
 };
 
 /// GitHub's service of runner scale sets. Its requests do not count in GitHub's rate limit; signing in to it does.

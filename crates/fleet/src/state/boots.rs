@@ -16,8 +16,11 @@ const USUAL: Duration = Duration::from_secs(3 * 60);
 pub struct RecentBoots(Vec<u64>);
 
 impl RecentBoots {
-    /// Takes in a boot.
-    pub(crate) fn took(&mut self, boot: Duration) {
+    /// Takes in a boot. What took longer than a boot may (`most`) is none: nobody looked meanwhile, or the state is old.
+    pub(crate) fn took(&mut self, boot: Duration, most: Duration) {
+        if boot > most {
+            return;
+        }
         self.0.push(boot.as_secs());
         let over = self.0.len().saturating_sub(REMEMBERED);
         self.0.drain(..over);
@@ -38,16 +41,20 @@ impl RecentBoots {
 mod tests {
     use super::*;
 
+    const MOST: Duration = Duration::from_secs(600);
+
     #[test]
     fn the_longest_of_the_last_eight_counts() {
         let mut boots = RecentBoots::default();
-        boots.took(Duration::from_secs(50));
+        boots.took(Duration::from_secs(50), MOST);
         assert_eq!(boots.longest(), Duration::from_secs(180), "only one yet");
         for seconds in [300, 60, 61, 62, 63, 64, 65, 66] {
-            boots.took(Duration::from_secs(seconds));
+            boots.took(Duration::from_secs(seconds), MOST);
         }
         assert_eq!(boots.longest(), Duration::from_secs(300));
-        boots.took(Duration::from_secs(67));
+        boots.took(Duration::from_secs(67), MOST);
         assert_eq!(boots.longest(), Duration::from_secs(67));
+        boots.took(Duration::from_secs(601), MOST);
+        assert_eq!(boots.longest(), Duration::from_secs(67), "that is no boot");
     }
 }

@@ -97,7 +97,8 @@ impl FleetState {
             let until = self.ledger.count(vm, known.vm_use(has_entry), known.counted_until, now);
             known.counted_until = Some(until);
             known.saw_vm(vm, has_entry || seen.in_flight.contains_key(name), lag, now);
-            known.took_until_standby(now).into_iter().for_each(|time| self.boots.took(time));
+            let ready = known.took_until_standby(now);
+            ready.into_iter().for_each(|time| self.boots.took(time, fleet.lifecycle.boot_timeout));
             if seen.working.contains_key(name.as_str()) {
                 known.saw_job();
                 has_job = true;
@@ -114,7 +115,8 @@ impl FleetState {
                 // What was on standby shows nothing of how long a new VM takes.
                 let known = self.runners.get(name).filter(|known| known.used.is_none());
                 let asked_for = known.and_then(|known| known.asked_for);
-                asked_for.into_iter().for_each(|at| self.boots.took(elapsed(at, now)));
+                let most = fleet.lifecycle.boot_timeout;
+                asked_for.into_iter().for_each(|at| self.boots.took(elapsed(at, now), most));
             }
             self.ledger.took_jobs(progress.jobs);
         }

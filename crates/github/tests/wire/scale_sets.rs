@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use azlin_fleet::model::{
-    CallErrorKind, JobNewsKind, MessageId, RunnerConfig, RunnerInfo, RunnerName, ScaleSetConfig, Scope, SessionError,
-    SetDeletion,
+    CallErrorKind, JobNewsKind, MessageId, RunnerConfig, RunnerInfo, RunnerName, ScaleSetConfig, Scope,
+    SessionError, SetDeletion,
 };
 use azlin_fleet::ports::GitHub;
 use azlin_github::{GitHubClient, GitHubSettings, Token};
@@ -201,7 +201,8 @@ async fn a_list_of_runners_is_whole_or_an_error() {
     ] {
         let answer = list.clone();
         let (_server, github) =
-            github(move |request, _| signing_in(request, 1).unwrap_or_else(|| json(200, answer.clone()))).await;
+            github(move |request, _| signing_in(request, 1).unwrap_or_else(|| json(200, answer.clone())))
+                .await;
         let read = github.scale_sets().runners(&org()).await;
         assert_eq!(read.as_ref().ok().map(Vec::len), expected, "{list}: {read:?}");
     }

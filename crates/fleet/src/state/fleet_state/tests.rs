@@ -435,7 +435,11 @@ fn a_boot_is_that_of_a_new_vm_until_it_is_online_or_on_standby() {
         .runner(2, 900, Idle)
         .remember(2, 900, |known| (known.asked_for, known.used) = (Some(at(NOW - 20)), Some(at(NOW - 20))))
         .runner(3, 90, Idle)
-        .remember(3, 90, |known| known.asked_for = Some(at(NOW - 90)));
+        .remember(3, 90, |known| known.asked_for = Some(at(NOW - 90)))
+        // Seed 66: with an old state file, what was started from standby seemed to have booted for 14 hours, and the
+        // hours of a fleet held 14 hours early.
+        .runner(4, 50_000, Idle)
+        .remember(4, 50_000, |known| known.asked_for = Some(at(NOW - 50_000)));
     let seen = see(&scene, 0);
     let again = seen.clone().after_seeing(&scene.fleet, &scene.seen, at(NOW + 60));
     let boots = serde_json::to_value(&seen.boots).expect("JSON");
