@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azlin_simcloud::Workload;
-use azlin_tests::binary::{Cloud, VM};
+use azlin_tests::binary::{Cloud, DaemonProcess, VM};
 
 fn cloud() -> Cloud {
     let settings =
@@ -17,6 +17,35 @@ fn told(cloud: &Cloud, arguments: &[&str]) -> (i32, String) {
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.code().expect("a code"), text)
+}
+
+/// GitHub lets no second session in until the first one lapses, which takes a minute and a half, or an hour here.
+#[test]
+fn a_daemon_that_was_killed_has_its_session_again_at_once() {
+    let text = "repositories = ['o/r']\n[settings]\npoll_hold = '500ms'\nsession_lapse = '1h'\n";
+    let cloud = Cloud::new(&Workload::parse(text).expect("a workload"));
+    cloud.write("fleets/ci.toml", &format!("repo = \"o/r\"\n[demand]\nsource = \"scale-set\"\n{VM}"));
+    let state = cloud.config.path().join("state");
+    let daemon = || {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(cloud.log()).expect("a log");
+        let child = cloud.command(&["run", "--state-dir"]).arg(&state).stderr(log).spawn();
+        DaemonProcess::of(child.expect("azlin starts"))
+    };
+    let session = |world: &azlin_simcloud::World| {
+        let sessions = world.scale_sets.sets.values().filter_map(|set| set.session.as_ref());
+        sessions.map(|session| session.id.clone()).next()
+    };
+    let first = daemon();
+    assert!(cloud.wait(Duration::from_secs(60), |world| session(world).is_some()), "{}", cloud.logged());
+    let before = session(&cloud.served.world());
+    let is_saved =
+        || std::fs::read_to_string(state.join("ci.json")).is_ok_and(|text| text.contains("set_session"));
+    assert!(azlin_tests::soon(is_saved), "{}", cloud.logged());
+    first.kill();
+    let _second = daemon();
+    let has_another = |world: &mut azlin_simcloud::World| session(world).is_some_and(|id| Some(id) != before);
+    assert!(cloud.wait(Duration::from_secs(30), has_another), "{}", cloud.logged());
+    assert!(cloud.logged().contains("that a daemon before has left open is ended"), "{}", cloud.logged());
 }
 
 #[test]

@@ -72,6 +72,7 @@ impl FleetLoop {
         let subscription = &fleet.vm.group.subscription_id;
         shared.capacity.recall(subscription, fleet_state.capacity.clone(), shared.context.now());
         shared.recall_history(&fleet.name);
+        shared.observer.set_cells().remember(&fleet.name, fleet_state.set_session.clone());
         FleetLoop {
             history_saved: Instant::now(),
             operations: Operations::new(shared.provisioning.limit, shared.fleets.now().len()),
@@ -320,6 +321,7 @@ impl FleetLoop {
     }
 
     fn save(&mut self) {
+        self.fleet_state.set_session = self.shared.observer.set_cells().session(&self.config.fleet.name);
         if self.fleet_state != self.saved {
             self.shared.state.save(&self.config.fleet.name, &self.fleet_state);
             self.saved = self.fleet_state.clone();

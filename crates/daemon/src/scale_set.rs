@@ -9,7 +9,7 @@ use std::time::Duration;
 use azlin_fleet::config::{Fleet, wanted_set};
 use azlin_fleet::model::{
     CallError, CallErrorKind, MessageId, PoolName, ScaleSetConfig, ScaleSetInfo, ScaleSetSession,
-    SessionError,
+    SessionError, SessionKey, counted,
 };
 use azlin_fleet::observe::{
     EARLY_END, EARLY_END_PAUSE, SetStep, SetWatch, TOLD_AFTER, after_trouble, differs, held_set, lacking,
@@ -39,6 +39,18 @@ pub(crate) type SetCell = Arc<Mutex<SetWatch>>;
 impl SetCells {
     fn of(&self, fleet: &PoolName) -> SetCell {
         Arc::clone(self.0.lock().entry(fleet.clone()).or_default())
+    }
+
+    /// The session of the fleet's scale set, for a daemon to come.
+    pub(crate) fn session(&self, fleet: &PoolName) -> Option<SessionKey> {
+        self.0.lock().get(fleet).and_then(|cell| cell.lock().session().cloned())
+    }
+
+    /// Takes in which session a daemon before had.
+    pub(crate) fn remember(&self, fleet: &PoolName, session: Option<SessionKey>) {
+        if session.is_some() {
+            self.of(fleet).lock().remember(session);
+        }
     }
 
     /// What is known of the fleet's scale set. Where no session has shown anything yet, the set itself is asked for.
@@ -206,7 +218,16 @@ impl SessionHolder<'_> {
         let set = self.cell.lock().set_id();
         let Some(set) = set else { return Ok(SetStep::FindSet) };
         let owner = format!("azlin-{}", self.fleet.name);
-        let opened = self.sets().open(&self.wanted.scope, set, &owner).await;
+        let scope = &self.wanted.scope;
+        let mut opened = self.sets().open(scope, set, &owner).await;
+        let left =
+            if matches!(opened, Err(SessionError::Taken(_))) { self.cell.lock().left_open() } else { None };
+        if let Some(left) = left {
+            let name = &self.fleet.name;
+            info!(fleet = %name, %set, "{name}: the session that a daemon before has left open is ended");
+            self.sets().close(scope, &left).await?;
+            opened = self.sets().open(scope, set, &owner).await;
+        }
         if matches!(opened, Err(SessionError::Taken(_))) {
             // The set itself says how many jobs it has, until the session of a daemon that died lapses.
             if let Ok(Some(set)) = self.sets().find(self.wanted).await {
@@ -215,7 +236,7 @@ impl SessionHolder<'_> {
             }
         }
         let session = opened?;
-        self.cell.lock().opened(session.level, self.shared.context.now());
+        self.cell.lock().opened(&session.key, session.level, self.shared.context.now());
         self.trigger_queue.told(false);
         self.session = Some(session);
         Ok(SetStep::Poll)
@@ -232,7 +253,14 @@ impl SessionHolder<'_> {
         // Without a cursor: what is not deleted comes again, and ids that begin anew hide nothing.
         let cursor = seeded_bug!(CursorKept, None, self.last);
         let Some(message) = sets.next(session, cursor, capacity).await? else {
-            self.cell.lock().heard_nothing(self.shared.context.now());
+            let misses_offers = {
+                let mut cell = self.cell.lock();
+                cell.heard_nothing(self.shared.context.now());
+                cell.misses_offers()
+            };
+            if misses_offers {
+                acquire_missed(sets, session).await;
+            }
             if began.elapsed() < EARLY_END {
                 sleep(EARLY_END_PAUSE).await;
             }
@@ -254,10 +282,31 @@ impl SessionHolder<'_> {
     /// Ends the session, so that the next one need not wait until it lapses.
     async fn close(&mut self) {
         if let Some(session) = self.session.take() {
-            let closed = timeout(CLOSES_WITHIN, self.sets().close(&session)).await;
-            if !matches!(closed, Ok(Ok(()))) {
+            let closed = timeout(CLOSES_WITHIN, self.sets().close(&session.scope, &session.key)).await;
+            if matches!(closed, Ok(Ok(()))) {
+                self.cell.lock().closed();
+            } else {
                 debug!(fleet = %self.fleet.name, "{}: the session of the scale set lapses by itself", self.fleet.name);
             }
+        }
+    }
+}
+
+/// Acquires what is offered and no message tells of. Where jobs are assigned without an offer there is nothing to acquire.
+async fn acquire_missed(sets: &dyn ScaleSets, session: &mut ScaleSetSession) {
+    let offered = sets.offered(&session.scope, session.key.set).await;
+    let acquired = match offered {
+        Ok(offers) if offers.is_empty() => return,
+        Ok(offers) => sets.acquire(session, &offers).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let set = session.key.set;
+    match acquired {
+        Ok(jobs) => {
+            info!(%set, jobs = jobs.len(), "scale set {set}: acquired {} that no message offered", counted(jobs.len() as u32, "job"))
+        }
+        Err(why) => {
+            debug!(%set, reason = %why, "scale set {set}: jobs are offered that cannot be acquired: {why}")
         }
     }
 }

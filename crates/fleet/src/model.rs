@@ -77,7 +77,7 @@ pub use runner_id::RunnerId;
 pub use runner_name::{RunnerName, prefix};
 pub use scale_set::{
     JobNews, JobNewsKind, MessageId, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetLevel,
-    ScaleSetMessage, ScaleSetSession, SessionError, SetDeletion, SetRunner,
+    ScaleSetMessage, ScaleSetSession, SessionError, SessionKey, SetDeletion, SetRunner,
 };
 pub use step::{Configure, DrainAnswer, RUNNER_PATH, Register, Step, quoted};
 pub use text::{counted, first_few};

@@ -18,7 +18,7 @@ mod wire;
 use async_trait::async_trait;
 use azlin_fleet::model::{
     CallError, MessageId, RunnerInfo, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage,
-    ScaleSetSession, Scope, SessionError, SetDeletion,
+    ScaleSetSession, Scope, SessionError, SessionKey, SetDeletion,
 };
 use azlin_fleet::ports::ScaleSets;
 
@@ -61,8 +61,8 @@ impl ScaleSets for GitHubClient {
         self.open_session(scope, set, owner).await
     }
 
-    async fn close(&self, session: &ScaleSetSession) -> Result<(), CallError> {
-        self.close_session(session).await
+    async fn close(&self, scope: &Scope, session: &SessionKey) -> Result<(), CallError> {
+        self.close_session(scope, session).await
     }
 
     async fn next(
@@ -80,6 +80,10 @@ impl ScaleSets for GitHubClient {
         message: MessageId,
     ) -> Result<(), SessionError> {
         self.delete_message(session, message).await
+    }
+
+    async fn offered(&self, scope: &Scope, set: ScaleSetId) -> Result<Vec<u64>, CallError> {
+        self.offered_jobs(scope, set).await
     }
 
     async fn acquire(&self, session: &mut ScaleSetSession, offers: &[u64]) -> Result<Vec<u64>, SessionError> {

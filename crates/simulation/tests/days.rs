@@ -21,6 +21,11 @@ fn a_day_of_these_seeds_no_longer_violates_an_invariant() {
             2309,
             "an entry that stays busy took the room of the next runner, though Azure had no such VM any more",
         ),
+        (518, "an offer of a scale set whose message was lost was never acquired"),
+        (
+            66,
+            "with an old state file a start from standby was taken for a boot of hours, and hours began that early",
+        ),
         (178, "with a short budget a full fleet took up its backlog at the next poll, not when it had room"),
     ];
     for (seed, once) in days {

@@ -71,15 +71,22 @@ pub struct ScaleSetLevel {
     pub idle: u32,
 }
 
+/// A session, as it is named to end it. It is no secret: without a token of the scope it opens nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionKey {
+    /// The set.
+    pub set: ScaleSetId,
+    /// GitHub's id of the session.
+    pub id: ForeignText,
+}
+
 /// The session by which one client gets the messages of a scale set.
 #[derive(Debug, Clone)]
 pub struct ScaleSetSession {
-    /// The set.
-    pub set: ScaleSetId,
     /// Where the set is registered.
     pub scope: Scope,
-    /// GitHub's id of the session.
-    pub id: ForeignText,
+    /// Which set, and which session.
+    pub key: SessionKey,
     /// Where its messages are.
     pub queue: Url,
     /// The token for them.

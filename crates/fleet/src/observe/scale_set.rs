@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::model::{
     ForeignText, Job, JobId, JobNews, JobNewsKind, JobStatus, Label, Queue, ScaleSetId, ScaleSetInfo,
-    ScaleSetLevel, ScaleSetMessage, counted, elapsed, in_words,
+    ScaleSetLevel, ScaleSetMessage, SessionKey, counted, elapsed, in_words,
 };
 use crate::observe::{Demand, QueuedJob, Seen};
 use crate::seeded_bug;
@@ -52,6 +52,8 @@ pub struct SetWatch {
     /// What keeps the session from being there, and since when.
     trouble: Option<(String, Timestamp)>,
     session_since: Option<Timestamp>,
+    /// The session that is open, or was left open.
+    session: Option<SessionKey>,
     heard_at: Option<Timestamp>,
     /// How many assignments were reported, and how many ended without a runner: only bugs that tests seed use these.
     reported: (u32, u32),
@@ -118,9 +120,31 @@ impl SetWatch {
         self.session_since = None;
     }
 
+    /// The session that is open, or was left open.
+    pub fn session(&self) -> Option<&SessionKey> {
+        self.session.as_ref()
+    }
+
+    /// A daemon before had this session, and may have left it open.
+    pub fn remember(&mut self, session: Option<SessionKey>) {
+        self.session = self.session.take().or(session);
+    }
+
+    /// The session of this set that keeps a new one from being opened, if it is ours. It is told once.
+    pub fn left_open(&mut self) -> Option<SessionKey> {
+        let set = self.set_id();
+        self.session.take_if(|session| Some(session.set) == set)
+    }
+
+    /// The session has been ended.
+    pub fn closed(&mut self) {
+        self.session = None;
+    }
+
     /// A session is open.
-    pub fn opened(&mut self, level: Option<ScaleSetLevel>, now: Timestamp) {
+    pub fn opened(&mut self, session: &SessionKey, level: Option<ScaleSetLevel>, now: Timestamp) {
         self.session_since = Some(now);
+        self.session = Some(session.clone());
         self.heard(level, now);
     }
 
@@ -128,6 +152,12 @@ impl SetWatch {
     pub fn heard_nothing(&mut self, now: Timestamp) {
         self.heard(None, now);
         self.drop_old_names(now);
+    }
+
+    /// Whether jobs are offered to the set that no message tells of any more: an offer of which a message told is acquired
+    /// at once.
+    pub fn misses_offers(&self) -> bool {
+        self.level.is_some_and(|(level, _)| level.available > 0)
     }
 
     fn heard(&mut self, level: Option<ScaleSetLevel>, now: Timestamp) {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::model::{
     CallError, MessageId, RunnerInfo, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetMessage,
-    ScaleSetSession, Scope, SessionError, SetDeletion,
+    ScaleSetSession, Scope, SessionError, SessionKey, SetDeletion,
 };
 
 /// GitHub's service of runner scale sets. Its requests do not count in GitHub's rate limit; signing in to it does.
@@ -36,8 +36,8 @@ pub trait ScaleSets: Send + Sync {
         owner: &str,
     ) -> Result<ScaleSetSession, SessionError>;
 
-    /// Ends a session. A session that is over is no error.
-    async fn close(&self, session: &ScaleSetSession) -> Result<(), CallError>;
+    /// Ends a session, also one that a daemon before has left open. A session that is over is no error.
+    async fn close(&self, scope: &Scope, session: &SessionKey) -> Result<(), CallError>;
 
     /// Waits for the next message after this one, for about a minute; `None` when there is none. `capacity` is how many
     /// jobs the set may hold in all. A token that has ended is renewed in the session.
@@ -54,6 +54,10 @@ pub trait ScaleSets: Send + Sync {
         session: &mut ScaleSetSession,
         message: MessageId,
     ) -> Result<(), SessionError>;
+
+    /// The jobs that are offered to a set and that nobody has acquired, by their numbers. A message that is lost takes its
+    /// offers with it.
+    async fn offered(&self, scope: &Scope, set: ScaleSetId) -> Result<Vec<u64>, CallError>;
 
     /// Acquires jobs that were offered. Returns those that the set has got.
     async fn acquire(&self, session: &mut ScaleSetSession, offers: &[u64]) -> Result<Vec<u64>, SessionError>;

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::Fleet;
 use crate::model::{
     Action, BootstrapOutcome, Completed, DestroyOutcome, DrainReason, ErrorPolicy, FailedStart, ForeignText,
-    InstallOutcome, ProvisionOutcome, ResourceGroup, RunnerName, RunnerStatus, StartReason, VmChangeOutcome,
-    elapsed,
+    InstallOutcome, ProvisionOutcome, ResourceGroup, RunnerName, RunnerStatus, SessionKey, StartReason,
+    VmChangeOutcome, elapsed,
 };
 use crate::observe::{Snapshot, list_lag};
 use crate::state::{
@@ -61,6 +61,9 @@ pub struct FleetState {
     /// When a job of the fleet's last waited or ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_job: Option<Timestamp>,
+    /// The session of its scale set, which a daemon that is killed leaves open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_session: Option<SessionKey>,
     /// How long its new VMs took until they were ready.
     #[serde(skip_serializing_if = "RecentBoots::is_empty")]
     pub boots: RecentBoots,

@@ -2,7 +2,7 @@
 
 use azlin_fleet::model::{
     CallError, CallErrorKind, ForeignText, JobNews, JobNewsKind, MessageId, RepoSlug, RunId, RunnerId,
-    ScaleSetId, ScaleSetMessage, ScaleSetSession, Scope, SessionError, SetRunner, WebLink,
+    ScaleSetId, ScaleSetMessage, ScaleSetSession, Scope, SessionError, SessionKey, SetRunner, WebLink,
 };
 use azlin_http::{HttpReply, HttpRequest, RequestEffect};
 use jiff::Timestamp;
@@ -14,7 +14,9 @@ use url::Url;
 
 use super::refused::{Exception, exception, failed, unanswered};
 use super::service::{POLL_LIMIT, ServiceCall, read, request};
-use super::wire::{JobNewsJson, MessageJson, SessionJson, StatisticsJson, address, without_mark};
+use super::wire::{
+    JobNewsJson, MessageJson, OfferedJobJson, SessionJson, StatisticsJson, address, without_mark,
+};
 use crate::client::GitHubClient;
 
 const CAPACITY: HeaderName = HeaderName::from_static("x-scalesetmaxcapacity");
@@ -43,11 +45,11 @@ impl GitHubClient {
         })
     }
 
-    pub(super) async fn close_session(&self, session: &ScaleSetSession) -> Result<(), CallError> {
+    pub(super) async fn close_session(&self, scope: &Scope, session: &SessionKey) -> Result<(), CallError> {
         let set = session.set.to_string();
         let path = [&sessions(&set)[..], &[session.id.as_str()]].concat();
         let call = ServiceCall::new(Method::DELETE, path);
-        let reply = self.service_answer(&session.scope, &call).await?;
+        let reply = self.service_answer(scope, &call).await?;
         let is_over = matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST);
         if reply.status.is_success() || is_over {
             return Ok(());
@@ -57,12 +59,12 @@ impl GitHubClient {
 
     /// Renews the token of a session. The whole answer replaces it.
     async fn renew(&self, known: &mut ScaleSetSession) -> Result<(), SessionError> {
-        let set = known.set.to_string();
-        let path = [&sessions(&set)[..], &[known.id.as_str()]].concat();
+        let set = known.key.set.to_string();
+        let path = [&sessions(&set)[..], &[known.key.id.as_str()]].concat();
         let call = ServiceCall::new(Method::PATCH, path);
         let reply = self.service_answer(&known.scope, &call).await?;
         if reply.status == StatusCode::OK {
-            *known = session(&call.name(), &reply, &known.scope, known.set)?;
+            *known = session(&call.name(), &reply, &known.scope, known.key.set)?;
             return Ok(());
         }
         let error = failed(&call.name(), &reply, call.effect, "");
@@ -128,12 +130,24 @@ impl GitHubClient {
         Err(failed(&name, &reply, RequestEffect::WritesOnce, session.token.expose_secret()).into())
     }
 
+    pub(super) async fn offered_jobs(&self, scope: &Scope, set: ScaleSetId) -> Result<Vec<u64>, CallError> {
+        let set = set.to_string();
+        let path = vec!["runtime", "runnerscalesets", set.as_str(), "acquirablejobs"];
+        let call = ServiceCall::new(Method::GET, path);
+        let reply = self.service_answer(scope, &call).await?;
+        if reply.status == StatusCode::NO_CONTENT {
+            return Ok(Vec::new());
+        }
+        let offered: super::wire::CountedJson<OfferedJobJson> = read(&call.name(), &reply, call.effect)?;
+        Ok(offered.value.into_iter().map(|job| job.runner_request_id).collect())
+    }
+
     pub(super) async fn acquire_jobs(
         &self,
         session: &mut ScaleSetSession,
         offers: &[u64],
     ) -> Result<Vec<u64>, SessionError> {
-        let set = session.set.to_string();
+        let set = session.key.set.to_string();
         let path = vec!["runtime", "runnerscalesets", set.as_str(), "acquirejobs"];
         let mut call = ServiceCall::new(Method::POST, path);
         // A job that is acquired twice is acquired once.
@@ -184,9 +198,8 @@ fn session(
         return Err(CallError::new(CallErrorKind::Unavailable, why).during(call));
     };
     Ok(ScaleSetSession {
-        set,
         scope: scope.clone(),
-        id: found.session_id,
+        key: SessionKey { set, id: found.session_id },
         queue,
         token: SecretString::from(found.message_queue_access_token),
         level: found.statistics.map(StatisticsJson::level),

@@ -51,6 +51,13 @@ impl From<AgentJson> for RunnerInfo {
     }
 }
 
+/// A job that is offered.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OfferedJobJson {
+    pub(super) runner_request_id: u64,
+}
+
 /// A runner group.
 #[derive(Deserialize)]
 pub(super) struct SetGroupJson {

@@ -93,8 +93,8 @@ async fn the_life_of_a_set() {
         listed.into_iter().map(|runner| RunnerInfo { labels: Vec::new(), ..runner }).collect();
     assert_eq!(of_service, unlabelled, "the service lists the same");
 
-    sets.close(&session).await.expect("closed");
-    sets.close(&session).await.expect("it is closed");
+    sets.close(&org(), &session.key).await.expect("closed");
+    sets.close(&org(), &session.key).await.expect("it is closed");
     assert_eq!(sets.delete(&org(), made.id).await, Ok(SetDeletion::Deleted));
     assert_eq!(sets.delete(&org(), made.id).await, Ok(SetDeletion::NotFound));
     let gone = sets.open(&org(), made.id, "here").await.expect_err("it is gone");
@@ -111,7 +111,9 @@ async fn an_offer_is_acquired() {
     submit(&served, 1);
     let message = sets.next(&mut session, None, 10).await.expect("a poll").expect("a message");
     let JobNewsKind::Offered(id) = message.news[0].kind else { panic!("{message:?}") };
+    assert_eq!(sets.offered(&org(), made.id).await, Ok(vec![id]), "also without its message");
     assert_eq!(sets.acquire(&mut session, &[id, 7]).await, Ok(vec![id]));
+    assert_eq!(sets.offered(&org(), made.id).await, Ok(Vec::new()));
     let next = sets.next(&mut session, Some(message.id), 10).await.expect("a poll").expect("a message");
     assert_eq!(next.news[0].kind, JobNewsKind::Assigned);
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use azlin_fleet::model::{
     CallError, CallErrorKind, JobNews, JobNewsKind, MessageId, RunId, RunnerConfig, RunnerError, RunnerId,
     RunnerInfo, RunnerRegistration, ScaleSetConfig, ScaleSetId, ScaleSetInfo, ScaleSetLevel, ScaleSetMessage,
-    ScaleSetSession, Scope, SessionError, SetDeletion, SetRunner,
+    ScaleSetSession, Scope, SessionError, SessionKey, SetDeletion, SetRunner,
 };
 use azlin_fleet::ports::ScaleSets;
 use secrecy::{ExposeSecret, SecretString};
@@ -122,9 +122,8 @@ fn session(scope: &Scope, opened: OpenSession) -> Result<ScaleSetSession, CallEr
     let queue = Url::parse("http://127.0.0.1/_actions/scalesets/message").ok().filter(|_| opened.has_url);
     let why = "GitHub gave the session no address of its messages";
     Ok(ScaleSetSession {
-        set: ScaleSetId(opened.set),
         scope: scope.clone(),
-        id: opened.id.into(),
+        key: SessionKey { set: ScaleSetId(opened.set), id: opened.id.into() },
         queue: queue.ok_or_else(|| CallError::new(CallErrorKind::Unavailable, why))?,
         token: SecretString::from(opened.token),
         level: Some(level(opened.statistics)),
@@ -133,8 +132,8 @@ fn session(scope: &Scope, opened: OpenSession) -> Result<ScaleSetSession, CallEr
 
 impl InProcess {
     async fn renew(&self, known: &mut ScaleSetSession) -> Result<(), SessionError> {
-        let (scope, set, id) = (known.scope.clone(), known.set.0, known.id.to_string());
-        let call = of_set("PATCH", known.set, "/sessions/{session}");
+        let (scope, set, id) = (known.scope.clone(), known.key.set.0, known.key.id.to_string());
+        let call = of_set("PATCH", known.key.set, "/sessions/{session}");
         let renewed = self.change(call, move |world| Ok(world.renew_session(&scope, set, &id))).await?;
         *known = session(&known.scope, renewed.map_err(session_refused)?)?;
         Ok(())
@@ -319,8 +318,8 @@ impl ScaleSets for InProcess {
         Ok(session(scope, opened.map_err(session_refused)?)?)
     }
 
-    async fn close(&self, session: &ScaleSetSession) -> Result<(), CallError> {
-        let (scope, set, id) = (session.scope.clone(), session.set, session.id.to_string());
+    async fn close(&self, scope: &Scope, session: &SessionKey) -> Result<(), CallError> {
+        let (scope, set, id) = (scope.clone(), session.set, session.id.to_string());
         let call = of_set("DELETE", set, "/sessions/{session}");
         let closed = self.change(call, move |world| Ok(world.close_session(&scope, set.0, &id))).await?;
         match closed {
@@ -360,8 +359,13 @@ impl ScaleSets for InProcess {
             .map(drop)
     }
 
+    async fn offered(&self, scope: &Scope, set: ScaleSetId) -> Result<Vec<u64>, CallError> {
+        let call = of_set("GET", set, "/acquirablejobs");
+        self.call(call, |world, _| world.acquirable_jobs(scope, set.0).map_err(refused)).await
+    }
+
     async fn acquire(&self, session: &mut ScaleSetSession, offers: &[u64]) -> Result<Vec<u64>, SessionError> {
-        let (set, offers) = (session.set, offers.to_vec());
+        let (set, offers) = (session.key.set, offers.to_vec());
         let call = || of_set("POST", set, "/acquirejobs");
         self.with_token(session, call, move |world, token| world.acquire_jobs(token, &offers)).await
     }

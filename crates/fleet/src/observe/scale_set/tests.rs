@@ -45,7 +45,7 @@ fn lapsed(job: &str) -> JobNews {
 /// A watch that has taken in these messages: the second of each, its level and its news.
 fn watch(messages: &[(i64, ScaleSetLevel, &[JobNews])]) -> SetWatch {
     let mut watch = SetWatch::default();
-    watch.opened(Some(level(0, 0)), at(0));
+    watch.opened(&key(3), Some(level(0, 0)), at(0));
     for (number, (second, level, news)) in (1..).zip(messages) {
         let message =
             ScaleSetMessage { id: MessageId(number), level: Some(*level), news: news.to_vec(), unread: 0 };
@@ -140,7 +140,7 @@ fn without_a_session_what_was_known_serves_and_then_is_a_lower_bound() {
     watch.is_troubled("another session holds it".to_owned(), at(1));
     let troubled = watch.demand(at(2)).expect_err("nothing is known");
     assert!(troubled.contains("another session holds it"), "{troubled}");
-    watch.opened(Some(level(3, 1)), at(10));
+    watch.opened(&key(3), Some(level(3, 1)), at(10));
     assert_eq!(found(&watch, 10), (2, 1, 0, 0));
     watch.is_troubled("502".to_owned(), at(20));
     watch.is_troubled("503".to_owned(), at(60));
@@ -156,20 +156,12 @@ fn without_a_session_what_was_known_serves_and_then_is_a_lower_bound() {
 
 #[test]
 fn another_set_has_other_jobs() {
-    let set = |id: u64| ScaleSetInfo {
-        id: ScaleSetId(id),
-        name: "ci".into(),
-        runner_group: None,
-        created_at: Some(at(0)),
-        labels: vec!["ci".into()],
-        level: None,
-    };
     let mut watch = watch(&[(1, level(1, 0), &[assigned("7")])]);
     watch.has_set(set(1), Vec::new(), at(2));
     assert_eq!(found(&watch, 2), (1, 0, 1, 0));
     watch.has_set(set(2), vec!["gpu".parse().expect("a label")], at(3));
     assert!(watch.is_blank());
-    watch.opened(Some(level(1, 0)), at(4));
+    watch.opened(&key(3), Some(level(1, 0)), at(4));
     assert_eq!(found(&watch, 4), (1, 0, 0, 0), "the level of the new one, and no names of the old one");
     let notes = watch.demand(at(4)).expect("known").notes;
     assert!(notes[0].contains("not taken these labels of the scale set: gpu;"), "{notes:?}");
@@ -210,4 +202,38 @@ fn what_people_read_of_it() {
         ..watch.status("ci")
     };
     assert_eq!(status.labels_in_words(), "ci; GitHub has not taken gpu");
+}
+
+fn set(id: u64) -> ScaleSetInfo {
+    ScaleSetInfo {
+        id: ScaleSetId(id),
+        name: "ci".into(),
+        runner_group: None,
+        created_at: Some(at(0)),
+        labels: vec!["ci".into()],
+        level: None,
+    }
+}
+
+fn key(set: u64) -> SessionKey {
+    SessionKey { set: ScaleSetId(set), id: "5b0c".into() }
+}
+
+/// The session that a daemon had which was killed is ended, once: it would keep a new one away until it lapses.
+#[test]
+fn a_session_that_was_left_open_is_told_once_and_only_for_its_set() {
+    for (what, left, expected) in
+        [("of this set", key(7), Some(key(7))), ("of a set that is gone", key(6), None)]
+    {
+        let mut watch = SetWatch::default();
+        watch.remember(Some(left.clone()));
+        assert_eq!(watch.left_open(), None, "{what}: the set is not known yet");
+        watch.has_set(set(7), Vec::new(), at(0));
+        assert_eq!((watch.left_open(), watch.left_open()), (expected, None), "{what}");
+        watch.opened(&key(7), None, at(1));
+        watch.remember(Some(left));
+        assert_eq!(watch.session(), Some(&key(7)), "{what}: a newer one counts");
+        watch.closed();
+        assert_eq!(watch.session(), None, "{what}");
+    }
 }
