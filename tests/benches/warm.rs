@@ -5,7 +5,12 @@
 //! (peters/horizon #508); 10 to 30 s to start a machine that was set up and stopped, as users of AWS report
 //! (terraform-aws-github-runner #5204).
 
-#![allow(missing_docs, clippy::print_stdout, reason = "a benchmark prints its table")]
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark prints its table and fails by panicking"
+)]
 
 use azlin_daemon::StateDir;
 use azlin_fleet::config::Fleet;

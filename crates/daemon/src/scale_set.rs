@@ -259,7 +259,7 @@ impl SessionHolder<'_> {
                 cell.misses_offers()
             };
             if misses_offers {
-                acquire_missed(sets, session).await;
+                acquire_missed(&self.fleet.name, sets, session).await;
             }
             if began.elapsed() < EARLY_END {
                 sleep(EARLY_END_PAUSE).await;
@@ -293,21 +293,19 @@ impl SessionHolder<'_> {
 }
 
 /// Acquires what is offered and no message tells of. Where jobs are assigned without an offer there is nothing to acquire.
-async fn acquire_missed(sets: &dyn ScaleSets, session: &mut ScaleSetSession) {
+async fn acquire_missed(name: &PoolName, sets: &dyn ScaleSets, session: &mut ScaleSetSession) {
     let offered = sets.offered(&session.scope, session.key.set).await;
     let acquired = match offered {
         Ok(offers) if offers.is_empty() => return,
         Ok(offers) => sets.acquire(session, &offers).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
-    let set = session.key.set;
     match acquired {
         Ok(jobs) => {
-            info!(%set, jobs = jobs.len(), "scale set {set}: acquired {} that no message offered", counted(jobs.len() as u32, "job"))
+            let what = counted(u32::try_from(jobs.len()).unwrap_or(u32::MAX), "job");
+            info!(fleet = %name, "{name}: the scale set has acquired {what} whose offer was lost");
         }
-        Err(why) => {
-            debug!(%set, reason = %why, "scale set {set}: jobs are offered that cannot be acquired: {why}")
-        }
+        Err(why) => debug!(fleet = %name, reason = %why, "{name}: what is offered cannot be acquired: {why}"),
     }
 }
 

@@ -123,7 +123,7 @@ fn a_runner_is_offline_since_it_was_last_online() {
 fn a_runner_is_remembered_as_long_as_anything_shows_it() {
     let name = Scene::new("").name(1, 900);
     let all = [
-        Scene::new("").vm(1, 900, ProvisioningState::Succeeded, crate::model::PowerState::Running),
+        Scene::new("").vm(1, 900, ProvisioningState::Succeeded, PowerState::Running),
         Scene::new("").entry(1, 900, Idle),
         {
             let mut scene = Scene::new("").remember(1, 900, |_| {});
