@@ -32,7 +32,7 @@ use fixture::{TestCloud, VERSION, VMS, jit};
 /// Longer than any test, in seconds.
 const SWITCH: Duration = Duration::from_secs(86_400);
 
-const SETTINGS: &str = "create = '100ms'\ndelete = '100ms'\nlost_after = '2s'\nrunner_silence = '2s'\n";
+const SETTINGS: &str = "create = '100ms'\ndelete = '100ms'\nlost_after = '5s'\nrunner_silence = '5s'\n";
 
 struct MachineCloud {
     site: TestCloud,
