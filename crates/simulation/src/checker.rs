@@ -298,13 +298,7 @@ impl CheckerState {
         self.note_look(at, what);
         let is_look = matches!(what, Occurrence::Call { method: "GET", .. });
         self.check_vms(world, at, is_look);
-        if is_of_jobs(what) || at >= self.checked_at + EVERY {
-            for number in 0..self.fleets.len() {
-                if open_jobs(world).any(|job| self.can_run(world, number, job)) {
-                    self.worked[number] = at;
-                }
-            }
-        }
+        self.note_work(world, at, what);
         if let Occurrence::Call { method, path, refused, is_awaited, .. } = *what
             && method != "GET"
         {
@@ -317,6 +311,29 @@ impl CheckerState {
             self.check_flood(world, at);
             self.check_readiness(world, at);
             self.check_status(at);
+        }
+    }
+
+    /// Notes when each fleet last had a job that its runners can run. All jobs are looked at once in a while only, since a
+    /// flood has hundreds; one that has just come may be over by then.
+    fn note_work(&mut self, world: &World, at: Duration, what: &Occurrence<'_>) {
+        let is_new = |job: &&SimJob| job.queued_at == world.now();
+        let has_work = |number: usize| match what {
+            _ if at >= self.checked_at + EVERY => {
+                open_jobs(world).any(|job| self.can_run(world, number, job))
+            }
+            Occurrence::Event(WorldEvent::Release(_)) => {
+                open_jobs(world).filter(is_new).any(|job| self.can_run(world, number, job))
+            }
+            Occurrence::Event(_) => {
+                let newest = world.state.github.jobs.values().rev().take_while(is_new);
+                newest.into_iter().any(|job| self.can_run(world, number, job))
+            }
+            _ => false,
+        };
+        for number in (0..self.fleets.len()).filter(|number| has_work(*number)).collect::<Vec<_>>() {
+            // It may go on until the next look.
+            self.worked[number] = at + EVERY;
         }
     }
 
@@ -460,11 +477,4 @@ impl CheckerState {
             self.violate(at, Invariant::Said, format!("{method} of {name}, but the status says {shown:?}"));
         }
     }
-}
-
-/// Whether jobs may have come or gone without a call.
-fn is_of_jobs(what: &Occurrence<'_>) -> bool {
-    use WorldEvent::{Arrive, Cancel, Done, Expire, Release};
-    let Occurrence::Event(event) = what else { return false };
-    matches!(event, Arrive(_) | Release(_) | Cancel(_) | Done(_) | Expire(_))
 }

@@ -38,6 +38,6 @@ mod tests {
         let with = |is: fn(&FleetSpec) -> bool| fleets.iter().filter(|fleets| fleets.iter().any(is)).count();
         let hours = with(|fleet| fleet.hours.is_some());
         let warm = with(|fleet| fleet.keep_for_min > 0);
-        assert!((230..350).contains(&hours) && (180..320).contains(&warm), "{hours} {warm}");
+        assert!((230..420).contains(&hours) && (180..320).contains(&warm), "{hours} {warm}");
     }
 }
