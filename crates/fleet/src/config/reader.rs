@@ -70,6 +70,7 @@ impl<'t> ConfigFile<'t> {
             entries: root.into_inner(),
             known: Vec::new(),
             may_be_partial: false,
+            is_of_list: false,
         }
     }
 
@@ -173,6 +174,8 @@ pub(super) struct Table<'f, 't> {
     /// Missing keys are not reported: these are defaults, or the table's place holds something else, which is
     /// reported.
     may_be_partial: bool,
+    /// It is one of a list of tables.
+    is_of_list: bool,
 }
 
 /// Parses a value. The error says what is allowed.
@@ -290,6 +293,7 @@ impl<'t> Table<'_, 't> {
         let path = self.path_of(key);
         let above = self.may_be_partial;
         let empty = |span, may_be_partial| Table {
+            is_of_list: false,
             file: self.file,
             path: path.clone(),
             span,
@@ -309,6 +313,7 @@ impl<'t> Table<'_, 't> {
                         entries,
                         known: Vec::new(),
                         may_be_partial: above,
+                        is_of_list: false,
                     },
                     other => {
                         let message = format!("found {}; allowed: a table, [{path}]", found(&other));
@@ -347,6 +352,7 @@ impl<'t> Table<'_, 't> {
                         entries,
                         known: Vec::new(),
                         may_be_partial: false,
+                        is_of_list: false,
                     };
                     named.push((name, table));
                 }
@@ -386,6 +392,7 @@ impl<'t> Table<'_, 't> {
                     entries,
                     known: Vec::new(),
                     may_be_partial: false,
+                    is_of_list: true,
                 }),
                 other => {
                     wrong(span, &other);
@@ -412,10 +419,10 @@ impl<'t> Table<'_, 't> {
             return;
         }
         let message = "this key is missing, and there is no default".to_owned();
-        let help = if self.path.is_empty() {
-            format!("add: {line}")
-        } else {
-            format!("add in [{}]: {line}", self.path)
+        let help = match (self.path.as_str(), self.is_of_list) {
+            ("", _) => format!("add: {line}"),
+            (path, true) => format!("add in [[{path}]]: {line}"),
+            (path, false) => format!("add in [{path}]: {line}"),
         };
         // A key that is missing at the top level has no line of its own.
         let span = if self.path.is_empty() { 0..0 } else { self.span() };

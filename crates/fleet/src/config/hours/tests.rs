@@ -102,7 +102,7 @@ fn what_is_wrong_with_hours_is_said_with_what_is_allowed() {
         (format!("days = ['weekdays']\n{valid}"), "such as \"mon\", \"mon-fri\" or \"sat-sun\""),
         (valid.replace("min_runners = 3", ""), "these hours change nothing"),
         (valid.replace('3', "11"), "in these hours min_runners is 11, more than max_runners, which is 10"),
-        (valid.replace("to = '18:00'\n", ""), "add in [hours]: to = \"18:00\""),
+        (valid.replace("to = '18:00'\n", ""), "add in [[hours]]: to = \"18:00\""),
         (format!("{valid}\nminimum = 3"), "there is no such key in [hours]"),
         (format!("{valid}\nstandby = -1"), "hours.standby: found the number -1"),
     ] {
