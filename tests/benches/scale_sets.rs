@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use azlin_fleet::model::counted;
 use azlin_simcloud::fault::Side;
 use azlin_simcloud::{Workload, World};
 use azlin_tests::binary::{Cloud, DaemonProcess, VM};
@@ -78,7 +79,11 @@ fn message() {
         waits.sort();
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         let (median, slowest) = (ms(waits[waits.len() / 2]), ms(waits[waits.len() - 1]));
-        println!("| {fleets} scale sets | {} | {median:.1} ms | {slowest:.1} ms |", waits.len());
+        println!(
+            "| {} | {} | {median:.1} ms | {slowest:.1} ms |",
+            counted(fleets as u32, "scale set"),
+            waits.len()
+        );
     }
 }
 
@@ -101,14 +106,14 @@ fn burst() {
 }
 
 /// Requests to GitHub's REST interface that count, so far, by route.
-fn counted(world: &World) -> BTreeMap<String, u64> {
+fn of_limit(world: &World) -> BTreeMap<String, u64> {
     let of_rest =
         ["/repos/", "/orgs/", "/enterprises/", "/actions/runner-registration", "/app", "/installation"];
     let is_rest = |route: &str| of_rest.iter().any(|of_rest| route.starts_with(of_rest));
     let requests = world.statistics.requests.iter();
-    let counted = requests
+    let in_limit = requests
         .filter(|((side, _, route, status), _)| *side == Side::Github && *status != 304 && is_rest(route));
-    counted
+    in_limit
         .map(|((_, method, route, status), (count, _))| (format!("{method} {route} {status}"), *count))
         .collect()
 }
@@ -121,7 +126,7 @@ fn many() {
     );
     let (cloud, daemon) = daemon(300, QUICK, "");
     for (what, jobs) in [("idle", 0_usize), ("600 jobs a minute", 1)] {
-        let before: u64 = counted(&cloud.served.world()).values().sum();
+        let before: u64 = of_limit(&cloud.served.world()).values().sum();
         let cpu = processor_time(daemon.id());
         let began = Instant::now();
         for round in 0..1800 {
@@ -134,11 +139,11 @@ fn many() {
         let hours = began.elapsed().as_secs_f64() / 3600.0;
         let cpu = (processor_time(daemon.id()) - cpu).as_secs_f64() / hours;
         let world = cloud.served.world();
-        let spent: u64 = counted(&world).values().sum::<u64>() - before;
+        let spent: u64 = of_limit(&world).values().sum::<u64>() - before;
         let (done, resident) = (world.statistics.jobs_completed, memory_kb(daemon.id(), "VmRSS:") / 1024);
         println!("| {what} | {done} | {spent} | {resident} MB | {cpu:.0} s |");
         if std::env::var_os("AZLIN_ROUTES").is_some() {
-            counted(&world).iter().for_each(|(route, count)| println!("  {count} {route}"));
+            of_limit(&world).iter().for_each(|(route, count)| println!("  {count} {route}"));
         }
     }
 }

@@ -224,8 +224,8 @@ impl SessionHolder<'_> {
             if matches!(opened, Err(SessionError::Taken(_))) { self.cell.lock().left_open() } else { None };
         if let Some(left) = left {
             let name = &self.fleet.name;
-            info!(fleet = %name, %set, "{name}: the session that a daemon before has left open is ended");
             self.sets().close(scope, &left).await?;
+            info!(fleet = %name, %set, "{name}: the session that a daemon before has left open is ended");
             opened = self.sets().open(scope, set, &owner).await;
         }
         if matches!(opened, Err(SessionError::Taken(_))) {
