@@ -15,6 +15,7 @@ mod forgotten;
 mod github;
 mod hours;
 mod machine;
+mod misplaced;
 mod prices;
 mod problem;
 mod reader;

@@ -92,7 +92,7 @@ mod seeds {
         MessagesSummed,
         /// The messages of a scale set that was made anew are read from where those of the old one ended.
         CursorKept,
-        /// A message is deleted before the jobs that it offers are acquired.
+        /// A message is deleted before the jobs that it offers are acquired, and offers that are lost so are not asked for.
         DeletedFirst,
         /// A job whose assignment has lapsed is taken for one that a person has cancelled.
         LapseIsCancelled,

@@ -12,6 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::defaults::FleetDefaults;
+use super::misplaced::elsewhere;
 use super::problem::{Problem, ProblemKind, Problems, lines_of, position};
 use super::value::found;
 use super::{secret, syntax};
@@ -150,18 +151,6 @@ impl<'t> ConfigFile<'t> {
             _ => Err(Problems(problems)),
         }
     }
-}
-
-/// Where a misplaced key belongs, as a sentence.
-fn elsewhere(known: &[(String, &'static str)], path: &str) -> Option<String> {
-    let key = path.rsplit('.').next()?;
-    let (table, _) = known.iter().find(|(_, known)| *known == key)?;
-    let is_table = known.iter().any(|(table, _)| table == key);
-    Some(match table.as_str() {
-        "" if is_table => format!("it belongs at the top level: [{key}]"),
-        "" => "it belongs at the top level, above the first table".to_owned(),
-        table => format!("it belongs in [{table}]"),
-    })
 }
 
 /// A table. Each key is taken from it once.

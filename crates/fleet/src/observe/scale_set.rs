@@ -157,7 +157,8 @@ impl SetWatch {
     /// Whether jobs are offered to the set that no message tells of any more: an offer of which a message told is acquired
     /// at once.
     pub fn misses_offers(&self) -> bool {
-        self.level.is_some_and(|(level, _)| level.available > 0)
+        let misses = self.level.is_some_and(|(level, _)| level.available > 0);
+        seeded_bug!(DeletedFirst, misses, false)
     }
 
     fn heard(&mut self, level: Option<ScaleSetLevel>, now: Timestamp) {
