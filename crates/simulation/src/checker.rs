@@ -326,8 +326,8 @@ impl CheckerState {
                 open_jobs(world).filter(is_new).any(|job| self.can_run(world, number, job))
             }
             Occurrence::Event(_) => {
-                let newest = world.state.github.jobs.values().rev().take_while(is_new);
-                newest.into_iter().any(|job| self.can_run(world, number, job))
+                let mut newest = world.state.github.jobs.values().rev().take_while(is_new);
+                newest.any(|job| self.can_run(world, number, job))
             }
             _ => false,
         };

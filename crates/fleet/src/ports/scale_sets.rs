@@ -25,7 +25,7 @@ pub trait ScaleSets: Send + Sync {
     /// Deletes a set, unless one of its runners runs a job. Jobs that wait go back to GitHub's queue.
     async fn delete(&self, scope: &Scope, id: ScaleSetId) -> Result<SetDeletion, CallError>;
 
-    /// Every runner of a scope, in a set or not, or an error: never a part. Labels are not told.
+    /// Every runner of a scope, in a set or not, or an error: never a part. Labels may be missing.
     async fn runners(&self, scope: &Scope) -> Result<Vec<RunnerInfo>, CallError>;
 
     /// Opens the session of a set.

@@ -15,7 +15,7 @@ use url::Url;
 use super::refused::{Exception, exception, failed, unanswered};
 use super::service::{POLL_LIMIT, ServiceCall, read, request};
 use super::wire::{
-    JobNewsJson, MessageJson, OfferedJobJson, SessionJson, StatisticsJson, address, without_mark,
+    CountedJson, JobNewsJson, MessageJson, OfferedJobJson, SessionJson, StatisticsJson, address, without_mark,
 };
 use crate::client::GitHubClient;
 
@@ -138,7 +138,7 @@ impl GitHubClient {
         if reply.status == StatusCode::NO_CONTENT {
             return Ok(Vec::new());
         }
-        let offered: super::wire::CountedJson<OfferedJobJson> = read(&call.name(), &reply, call.effect)?;
+        let offered: CountedJson<OfferedJobJson> = read(&call.name(), &reply, call.effect)?;
         Ok(offered.value.into_iter().map(|job| job.runner_request_id).collect())
     }
 
@@ -156,7 +156,7 @@ impl GitHubClient {
         let body = Some(json!(offers));
         let how = (Method::POST, body, call.effect);
         let reply = self.by_queue_token(session, &call.name(), |_| admin.clone(), how).await?;
-        let won: super::wire::CountedJson<u64> = read(&call.name(), &reply, call.effect)?;
+        let won: CountedJson<u64> = read(&call.name(), &reply, call.effect)?;
         Ok(won.value)
     }
 

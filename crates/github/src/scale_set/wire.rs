@@ -1,12 +1,12 @@
 //! The service's JSON. Unknown fields are skipped, and what may be absent has a default.
 
-use azlin_fleet::model::{
-    ForeignText, RunnerId, RunnerInfo, RunnerStatus, ScaleSetId, ScaleSetInfo, ScaleSetLevel,
-};
+use azlin_fleet::model::{ForeignText, ScaleSetId, ScaleSetInfo, ScaleSetLevel};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
+
+use crate::wire::RunnerJson;
 
 /// The answer to signing in.
 #[derive(Deserialize)]
@@ -22,33 +22,12 @@ pub(super) struct CountedJson<T> {
     pub(super) value: Vec<T>,
 }
 
-/// Runners, which the service calls agents. What is absent here may not be guessed: a list that lacks it is no list.
+/// Runners, which the service calls agents, in the form of the REST API. What is absent here may not be guessed: a list
+/// that lacks it is no list.
 #[derive(Deserialize)]
 pub(super) struct AgentsJson {
     pub(super) count: usize,
-    pub(super) value: Vec<AgentJson>,
-}
-
-/// A runner.
-#[derive(Deserialize)]
-pub(super) struct AgentJson {
-    id: u64,
-    name: ForeignText,
-    status: ForeignText,
-    busy: bool,
-}
-
-impl From<AgentJson> for RunnerInfo {
-    fn from(agent: AgentJson) -> Self {
-        let is_online = agent.status.eq_ignore_ascii_case("online");
-        RunnerInfo {
-            runner_id: RunnerId(agent.id),
-            runner_name: agent.name,
-            status: if is_online { RunnerStatus::Online } else { RunnerStatus::Offline },
-            busy: agent.busy,
-            labels: Vec::new(),
-        }
-    }
+    pub(super) value: Vec<RunnerJson>,
 }
 
 /// A job that is offered.

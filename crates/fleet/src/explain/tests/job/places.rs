@@ -40,12 +40,12 @@ fn what_holds_is_told_on_the_way() {
 fn a_job_that_runs_or_is_done_or_is_not_there_waits_no_more() {
     let running = Job {
         status: JobStatus::InProgress,
-        runner_name: Some("somebody".into()),
+        runner_name: Some("theirs-1".into()),
         ..waiting(1, 90, &["self-hosted"])
     };
     let explanation = case("").job(running).explain(1);
-    assert_eq!(answer(&explanation), "none: runs on somebody");
-    assert_eq!(explanation.links[0].what, "runs on somebody, no runner of ci");
+    assert_eq!(answer(&explanation), "none: runs on theirs-1");
+    assert_eq!(explanation.links[0].what, "runs on theirs-1, no runner of ci");
     let busy = case("").scene(|scene| scene.runner(1, 600, Entry::Busy));
     let name = busy.scene.name(1, 600).to_string();
     let ours = Job {

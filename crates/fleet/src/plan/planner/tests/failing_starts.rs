@@ -2,15 +2,19 @@
 
 use super::*;
 
-#[test]
-fn starts_that_fail_are_tried_less_and_less_often() {
-    let mut scene = Scene::new("").pending(8, 1);
-    let action = Action::Provision {
+fn start() -> Action {
+    Action::Provision {
         replaces: None,
         standby: None,
         offerings: vec![],
         reason: StartReason::Scaling(ScalingReason::IDLE),
-    };
+    }
+}
+
+#[test]
+fn starts_that_fail_are_tried_less_and_less_often() {
+    let mut scene = Scene::new("").pending(8, 1);
+    let action = start();
     let name = scene.name(1, 0);
     let mut waits = Vec::new();
     let mut now = NOW;
@@ -38,12 +42,7 @@ fn starts_that_fail_are_tried_less_and_less_often() {
 #[test]
 fn what_only_a_person_can_fix_stops_the_fleet_but_for_one_try_every_two_minutes() {
     let mut scene = Scene::new("").pending(8, 1);
-    let action = Action::Provision {
-        replaces: None,
-        standby: None,
-        offerings: vec![],
-        reason: StartReason::Scaling(ScalingReason::IDLE),
-    };
+    let action = start();
     let refused = Failure::from(CallError::new(CallErrorKind::Invalid, "400 InvalidParameter"));
     assert_eq!(refused.policy, ErrorPolicy::Stop);
     // However often it is refused, and whatever came before.
